@@ -1,11 +1,11 @@
 """The error tree: whose fault it is, then what. Each part's errors derive from one of the four branches.
 
     CoterieError
-    ├── CallerError        the person or program that called: a wrong link, an unknown room, a wrong passphrase   exit 2 or 1
-    ├── RefusedError       trust or the server said no: a spent invite, a power not held, a queue that is full    exit 3
-    ├── PeerError          another member's or the server's bytes are wrong: malformed, forged, contradictory     exit 3
-    ├── OfflineError       nobody to talk to now; what was accepted is stored and will go out later               exit 4
-    └── DeviceError        ours: the store is damaged, the disk is full, another process holds the device         exit 1
+    ├── CallerError        who called: a wrong link, an unknown room, a wrong passphrase                     exit 2 or 1
+    ├── RefusedError       trust or the server said no: a spent invite, a power not held, a full queue       exit 3
+    ├── PeerError          another member's or the server's bytes: malformed, forged, contradictory          exit 3
+    ├── OfflineError       nobody to talk to now; what was accepted is stored and goes out later             exit 4
+    └── DeviceError        ours: the store is damaged, the disk is full, another process holds the device    exit 1
 
 Each carries a fact and, where there is one, a hint: what to do. Neither holds a secret or what people wrote.
 """

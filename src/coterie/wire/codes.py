@@ -1,0 +1,47 @@
+"""What an `Error` frame can say. Programs act on the code; the message is for people (docs/protocol/frames.md)."""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    # the connection is closed after these
+    MALFORMED = "malformed"
+    """A frame that is not one, or at the wrong moment."""
+    VERSION = "version"
+    """No protocol version in common."""
+    WRONG_COTERIE = "wrong_coterie"
+    NOT_FOUNDED = "not_founded"
+    ALREADY_FOUNDED = "already_founded"
+    NOT_IN_FORCE = "not_in_force"
+    """The device is removed, unknown, or its seat ended; or the invite is."""
+    BAD_PROOF = "bad_proof"
+    SUPERSEDED = "superseded"
+    """A newer session of the same device took over."""
+    # the request was refused; nothing was written
+    NOT_ALLOWED = "not_allowed"
+    """This connection may not do that (a newcomer, a founder-to-be, another device's packages)."""
+    NO_QUEUE = "no_queue"
+    """No such queue, or the token does not fit it. The server does not say which."""
+    QUEUE_EXISTS = "queue_exists"
+    """It exists with other terms."""
+    BAD_TERMS = "bad_terms"
+    """The queue id does not commit to the terms."""
+    QUEUE_FULL = "queue_full"
+    NO_BLOB = "no_blob"
+    BLOB_MISMATCH = "blob_mismatch"
+    """The bytes do not hash to the blob's id, or size and offset do not fit."""
+    NO_KEY_PACKAGE = "no_key_package"
+    BAD_BUNDLE = "bad_bundle"
+    LIMITED = "limited"
+    """Too much of this lately; `retry_after` says when."""
+    NO_PACKET = "no_packet"
+    REGISTER_REFUSED = "register_refused"
+    """The entry does not apply; the message says which rule."""
+    # try again
+    UNAVAILABLE = "unavailable"
+    """The log does not move; nothing is known of the operation's fate: send it again with the same key."""
+    DISK_FULL = "disk_full"
+    BEHIND = "behind"
+    """This hub has not yet seen what the device has seen elsewhere."""
+    INTERNAL = "internal"
+    """A fault in the server; the operation had no effect."""
