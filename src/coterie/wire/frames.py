@@ -172,7 +172,7 @@ class Advance(Frame, tag=18, frozen=True):
 
 
 class Read(Frame, tag=19, frozen=True):
-    """Entries after `after`, up to the end of the token's epoch. → Entries | Behind"""
+    """Entries after `after`, from the beginning of the token's first epoch to the end of its last. → Entries | Behind"""
 
     id: Number
     queue: Queue
@@ -348,22 +348,34 @@ class QueueEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     hash: HashOrNone = b""
 
 
+class EpochEnd(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The epoch a token reads ended with entry `n`, the commit; these are the next tokens (SHA-256) that it installed.
+    A reader compares them with what the commit's exporter gives, and merges only if they are equal."""
+
+    n: Number
+    next_post: Hash
+    next_read: Hash
+
+
 class Entries(Frame, tag=71, frozen=True):
-    """`end`: nothing more now for this token. `last` and `epoch` are the queue's present end; the epoch that the token
-    reads ends with entry `token_end` (0: not yet)."""
+    """What follows entry `after`: the one asked for, or the last before the token's first epoch if that is later (a
+    joiner starts there). `end`: nothing more now for this token. `last` and `epoch` are the queue's present end;
+    `ended` says how the token's last epoch ended, None while it is the present one."""
 
     id: Number
+    after: Number
     entries: list[QueueEntry]
     end: bool
     last: Number
     epoch: Number
-    token_end: Number
+    ended: EpochEnd | None
 
 
 class Following(Frame, tag=72, frozen=True):
-    """Everything after `after` follows as `Pushed`."""
+    """Everything after `after` (as in `Entries`) follows as `Pushed`."""
 
     id: Number
+    after: Number
     last: Number
     epoch: Number
 
@@ -452,12 +464,12 @@ class Pushed(Frame, tag=96, frozen=True):
 
 
 class FollowEnded(Frame, tag=97, frozen=True):
-    """The epoch of the token presented ended with entry `n` (already pushed): present the next read token.
-    `reason` is `epoch`, `slow` (more than 256 KiB waited: read on from what you have) or `closed`."""
+    """No more of this queue will be pushed. `reason` is `epoch` (the token's last epoch ended: `ended` says how, all of
+    it was pushed; present the next read token), `slow` (more than 256 KiB waited; read on from what you have) or `closed`."""
 
     queue: Queue
-    n: Number
     reason: str
+    ended: EpochEnd | None
 
 
 class RegisterPushed(Frame, tag=98, frozen=True):
