@@ -172,7 +172,7 @@ class Advance(Frame, tag=18, frozen=True):
 
 
 class Read(Frame, tag=19, frozen=True):
-    """Entries after `after`, from the beginning of the token's first epoch to the end of its last. → Entries | Behind"""
+    """Entries after `after`, from the begin of the token's first epoch to the end of its last. → Entries | Behind"""
 
     id: Number
     queue: Queue
@@ -465,7 +465,7 @@ class Pushed(Frame, tag=96, frozen=True):
 
 class FollowEnded(Frame, tag=97, frozen=True):
     """No more of this queue will be pushed. `reason` is `epoch` (the token's last epoch ended: `ended` says how, all of
-    it was pushed; present the next read token), `slow` (more than 256 KiB waited; read on from what you have) or `closed`."""
+    it was pushed; present the next read token), `slow` (more than 256 KiB waited; read on) or `closed`."""
 
     queue: Queue
     reason: str
