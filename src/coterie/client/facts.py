@@ -1,0 +1,138 @@
+"""What the device tells whoever asks: plain facts, ready to show (docs/guide/sdk.md). Times are ms since the epoch, UTC."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from coterie.ids import CoterieId, DeviceId, InviteId, MemberId, MessageId, RoomId
+
+
+class MessageState(StrEnum):
+    """What became of a message: of ours QUEUED → SENT → DELIVERED → READ, of others' RECEIVED."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    RECEIVED = "received"
+
+
+class RoomState(StrEnum):
+    """ACTIVE: one can send. HELD: nothing is encrypted until a device that the register refuses is out.
+    STUCK: an entry cannot be processed; waiting to be added again. LEFT and REMOVED: history only.
+    SPLIT: two histories were seen; nothing is sent."""
+
+    ACTIVE = "active"
+    HELD = "held"
+    STUCK = "stuck"
+    LEFT = "left"
+    REMOVED = "removed"
+    SPLIT = "split"
+
+
+@dataclass(frozen=True)
+class Identity:
+    coterie: CoterieId
+    member: MemberId
+    device: DeviceId
+
+
+@dataclass(frozen=True)
+class InviteFacts:
+    """`link` is None where this device did not make it. `state` is open, spent, revoked or expired."""
+
+    invite: InviteId
+    link: str | None = field(repr=False)
+    role: str
+    seat_seconds: int | None
+    expires_at: int
+    issued_by: MemberId
+    state: str
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """`name` is None while the name cannot be read. `state` is active, removed or lapsed."""
+
+    member: MemberId
+    name: str | None
+    role: str
+    invited_by: MemberId | None
+    joined_at: int
+    seat_expires_at: int | None
+    state: str
+    devices: tuple[DeviceId, ...]
+
+
+@dataclass(frozen=True)
+class RoomFacts:
+    """`reason` says why a room is not active."""
+
+    room: RoomId
+    name: str
+    topic: str
+    state: RoomState
+    reason: str
+    members: tuple[MemberId, ...]
+    admins: tuple[MemberId, ...]
+
+
+@dataclass(frozen=True)
+class MessageFacts:
+    """`sender` and `text` are for people: the sender's name as known now; what an unknown content renders as.
+    `kind` is text, notice (a fact of membership, made by this device) or unknown."""
+
+    message: MessageId
+    room: RoomId
+    sender: str
+    sender_member: MemberId
+    sent_at: int
+    received_at: int
+    kind: str
+    text: str
+    state: MessageState
+
+
+@dataclass(frozen=True)
+class Sent:
+    """`reason` says why it is queued only."""
+
+    message: MessageId
+    state: MessageState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Synced:
+    """`rooms` that were brought up to date, messages `received`, messages `sent`."""
+
+    rooms: int
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True)
+class AlarmFacts:
+    """What must be seen by a person: a fact and what to do."""
+
+    alarm: int
+    kind: str
+    subject: str
+    fact: str
+    hint: str
+    raised_at: int
+
+
+@dataclass(frozen=True)
+class Status:
+    coterie: CoterieId
+    coterie_name: str | None
+    member: MemberId
+    device: DeviceId
+    server: str
+    connected: bool
+    confirmed: bool
+    outbox: int
+    register_seq: int
+    register_hash: bytes
+    held_rooms: tuple[RoomFacts, ...]
+    alarms: tuple[AlarmFacts, ...]
