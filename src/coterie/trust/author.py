@@ -1,0 +1,189 @@
+"""Making and signing entries. Each function returns the bytes to append; every entry has passed `admit` by then.
+
+Keys, time and random bytes are arguments. `nonce` is always 12 fresh random bytes. All raise RegisterError when the
+register would refuse the entry: nothing that is refused leaves the author.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from coterie.ids import NO_COTERIE, CoterieKey, DeviceId, InviteId, MemberId, PublicKey
+from coterie.trust import canonical
+from coterie.trust.apply import admit
+from coterie.trust.coterie_key import check_key, key_hash
+from coterie.trust.entry import FIRST_PREV, Body, encode_entry
+from coterie.trust.keys import Purpose, SigningKey, device_id
+from coterie.trust.kinds import (
+    DEFAULT_SEAT_S,
+    DeviceRemoved,
+    Founded,
+    InviteIssued,
+    InviteRevoked,
+    Joined,
+    KeyRotated,
+    MemberRemoved,
+    ProfileSet,
+    Public,
+    Role,
+)
+from coterie.trust.names import clean_name
+from coterie.trust.register import Register
+from coterie.trust.seal import FormerKey, FoundingNames, InviteNote, ProfileName, Sealed, seal
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemberKeys:
+    """The three keys that a founder or newcomer brings. `leaf` is made from the seed that the MLS client is given."""
+
+    identity: SigningKey
+    device: SigningKey
+    leaf: SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What to seal, under which key. `nonce` is 12 fresh random bytes."""
+
+    key: CoterieKey
+    content: Sealed
+    nonce: bytes
+
+
+def found(
+    founding: SigningKey,
+    service_key: PublicKey,
+    keys: NewMemberKeys,
+    *,
+    coterie_key: CoterieKey,
+    coterie_name: str,
+    name: str,
+    now_ms: int,
+    nonce: bytes,
+) -> bytes:
+    """`Founded`: generation 0 of the coterie key. Raises BadName, RegisterError."""
+    public = Founded(
+        founding_key=founding.public,
+        service_key=service_key,
+        identity=keys.identity.public,
+        device=keys.device.public,
+        leaf=keys.leaf.public,
+        key_hash=key_hash(coterie_key),
+    )
+    names = FoundingNames(coterie=clean_name(coterie_name), name=clean_name(name))
+    signers = ((Purpose.ENTRY_FOUNDING, founding), *_newcomer(keys))
+    return _make(None, device_id(keys.device.public), public, signers, now_ms, Sealing(coterie_key, names, nonce))
+
+
+def issue_invite(
+    state: Register,
+    device: SigningKey,
+    invite: SigningKey,
+    *,
+    role: Role = Role.MEMBER,
+    seat: int | None = DEFAULT_SEAT_S,
+    expires_at: int,
+    note: str = "",
+    coterie_key: CoterieKey,
+    now_ms: int,
+    nonce: bytes,
+) -> bytes:
+    """`InviteIssued`. `invite` is made from the link's seed, `seat` is in seconds (None: no end), `expires_at` in ms.
+    The invite's id is the entry's hash. Raises BadName (the note), WrongCoterieKey, RegisterError."""
+    public = InviteIssued(invite_key=invite.public, role=role, seat=seat, expires_at=expires_at)
+    sealing = Sealing(_in_force(state, coterie_key), InviteNote(note=clean_name(note) if note else ""), nonce)
+    signers = ((Purpose.ENTRY_DEVICE, device), (Purpose.ENTRY_INVITE, invite))
+    return _make(state, device_id(device.public), public, signers, now_ms, sealing)
+
+
+def revoke_invite(state: Register, device: SigningKey, invite: InviteId, *, now_ms: int) -> bytes:
+    """`InviteRevoked`. Raises RegisterError."""
+    return _plain(state, device, InviteRevoked(invite=invite), now_ms)
+
+
+def join(state: Register, invite_id: InviteId, invite: SigningKey, keys: NewMemberKeys, *, now_ms: int) -> bytes:
+    """`Joined`. It carries no name: that follows as `ProfileSet`. Raises RegisterError."""
+    public = Joined(invite=invite_id, identity=keys.identity.public, device=keys.device.public, leaf=keys.leaf.public)
+    signers = ((Purpose.ENTRY_INVITE, invite), *_newcomer(keys))
+    return _make(state, device_id(keys.device.public), public, signers, now_ms, None)
+
+
+def set_profile(
+    state: Register, device: SigningKey, name: str, *, coterie_key: CoterieKey, now_ms: int, nonce: bytes
+) -> bytes:
+    """`ProfileSet`: the author's own name. Raises BadName, WrongCoterieKey, RegisterError."""
+    sealing = Sealing(_in_force(state, coterie_key), ProfileName(name=clean_name(name)), nonce)
+    signers = ((Purpose.ENTRY_DEVICE, device),)
+    return _make(state, device_id(device.public), ProfileSet(), signers, now_ms, sealing)
+
+
+def remove_device(state: Register, device: SigningKey, target: DeviceId, *, now_ms: int) -> bytes:
+    """`DeviceRemoved`. The coterie key is due for rotation then. Raises RegisterError."""
+    return _plain(state, device, DeviceRemoved(device=target), now_ms)
+
+
+def remove_member(state: Register, device: SigningKey, target: MemberId, *, now_ms: int) -> bytes:
+    """`MemberRemoved`. The coterie key is due for rotation then. Raises RegisterError."""
+    return _plain(state, device, MemberRemoved(member=target), now_ms)
+
+
+def rotate_key(
+    state: Register,
+    device: SigningKey,
+    *,
+    old_key: CoterieKey | None,
+    new_key: CoterieKey,
+    now_ms: int,
+    nonce: bytes,
+) -> bytes:
+    """`KeyRotated`: the next generation, with the one before it sealed under it (None: the author never had it).
+
+    Raises WrongCoterieKey, RegisterError.
+    """
+    public = KeyRotated(generation=state.generation + 1, key_hash=key_hash(new_key))
+    sealing = None if old_key is None else Sealing(new_key, FormerKey(previous=bytes(_in_force(state, old_key))), nonce)
+    return _make(state, device_id(device.public), public, ((Purpose.ENTRY_DEVICE, device),), now_ms, sealing)
+
+
+def _in_force(state: Register, key: CoterieKey) -> CoterieKey:
+    return check_key(state, state.generation, key)
+
+
+def _newcomer(keys: NewMemberKeys) -> tuple[tuple[Purpose, SigningKey], ...]:
+    return (
+        (Purpose.ENTRY_IDENTITY, keys.identity),
+        (Purpose.ENTRY_DEVICE, keys.device),
+        (Purpose.ENTRY_LEAF, keys.leaf),
+    )
+
+
+def _plain(state: Register, device: SigningKey, public: Public, now_ms: int) -> bytes:
+    return _make(state, device_id(device.public), public, ((Purpose.ENTRY_DEVICE, device),), now_ms, None)
+
+
+def _make(
+    state: Register | None,
+    author: DeviceId,
+    public: Public,
+    signers: tuple[tuple[Purpose, SigningKey], ...],
+    now_ms: int,
+    sealing: Sealing | None,
+) -> bytes:
+    coterie = NO_COTERIE if state is None else state.coterie
+    body = Body(
+        seq=1 if state is None else state.head.seq + 1,
+        prev=FIRST_PREV if state is None else state.head.hash,
+        # A clock slightly behind the last author's must not stop anyone; one far behind fails `admit`.
+        at=now_ms if state is None else max(now_ms, state.at),
+        author=author,
+        kind=type(public).__name__,
+        public=canonical.encode(public),
+        sealed=b"",
+    )
+    if sealing is not None:
+        sealed = seal(sealing.key, coterie, body, sealing.content, sealing.nonce)
+        body = msgspec.structs.replace(body, sealed=sealed)
+    signed = canonical.encode(body)
+    encoded = encode_entry(signed, tuple(key.sign(purpose, coterie, signed) for purpose, key in signers))
+    admit(state, encoded, now_ms)
+    return encoded
