@@ -4,8 +4,8 @@ Pure: no I/O, no clock, no randomness; imports nothing of Coterie but `ids` and 
 `entry`, an entry becomes membership in `apply` alone, `author` makes entries, `invite` makes and reads links.
 """
 
-from coterie.trust.apply import admit, apply, founded_by
+from coterie.trust.apply import admit, apply, founded_by, replay
 from coterie.trust.reasons import NewerCoterie, Reason, RegisterError
 from coterie.trust.register import Register
 
-__all__ = ["NewerCoterie", "Reason", "Register", "RegisterError", "admit", "apply", "founded_by"]
+__all__ = ["NewerCoterie", "Reason", "Register", "RegisterError", "admit", "apply", "founded_by", "replay"]

@@ -3,9 +3,13 @@
 Order alone decides, so that everybody at any time reaches the same verdict. The server and every device run this code.
 """
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final
 
+from coterie.errors import CoterieError
 from coterie.ids import NO_COTERIE, CoterieId, PublicKey
 from coterie.trust.entry import FIRST_PREV, DecodedEntry, decode_entry_untrusted
 from coterie.trust.heads import RegisterHead
@@ -22,6 +26,19 @@ from coterie.trust.register import Register
 from coterie.trust.rules import RULES, Rule, Signers, founded, founding_keys, founding_signers
 
 CLOCKS_APART_MS: Final = 5 * 60 * 1000
+# Judged on one thread, then verified on all: the two at once would fight for the interpreter's lock.
+_BATCH: Final = 512
+_GROUP: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An entry that fits the state so far; `signers` are to be checked before the outcome of `effect` counts."""
+
+    coterie: CoterieId
+    decoded: DecodedEntry
+    signers: Signers
+    effect: Callable[[], Register]
 
 
 def apply(state: Register | None, entry: bytes | DecodedEntry) -> Register:
@@ -30,9 +47,75 @@ def apply(state: Register | None, entry: bytes | DecodedEntry) -> Register:
     Raises RegisterError (refused, for everybody and for ever), MalformedEntry (refused likewise), or NewerCoterie
     (not judged: a later version may accept it).
     """
-    decoded = entry if isinstance(entry, DecodedEntry) else decode_entry_untrusted(entry)
+    step = _prepare(state, _decoded(entry))
+    _check_signatures(step)
+    return step.effect()
+
+
+def replay(state: Register | None, entries: Iterable[bytes | DecodedEntry]) -> Iterator[Register]:
+    """The states that `apply` gives one by one, each yielded when it is verified; raises as `apply` does at the first
+    entry that is not accepted. For long registers: signatures are verified on threads."""
+    waiting = iter(entries)
+    with ThreadPoolExecutor() as threads:
+        while batch := list(islice(waiting, _BATCH)):
+            steps: list[tuple[_Step, Register]] = []
+            refused: bytes | DecodedEntry | None = None
+            foremost = state
+            for entry in batch:
+                try:
+                    step = _prepare(foremost, _decoded(entry))
+                    foremost = step.effect()
+                except CoterieError:
+                    refused = entry
+                    break
+                steps.append((step, foremost))
+            groups = [steps[at : at + _GROUP] for at in range(0, len(steps), _GROUP)]
+            for group, intact in zip(groups, threads.map(_count_intact, groups), strict=True):
+                for _, following in group[:intact]:
+                    state = following
+                    yield following
+                for step, _ in group[intact : intact + 1]:
+                    _check_signatures(step)
+            if refused is not None:
+                # Always raises; again, in the order of `apply`, which puts a forged signature before a missing power.
+                apply(state, refused)
+
+
+def _count_intact(steps: list[tuple[_Step, Register]]) -> int:
+    for intact, (step, _) in enumerate(steps):
+        try:
+            _check_signatures(step)
+        except RegisterError:
+            return intact
+    return len(steps)
+
+
+def admit(state: Register | None, entry: bytes | DecodedEntry, now_ms: int) -> Register:
+    """`apply`, and the entry's time is at most five minutes from `now_ms`: run before an entry leaves its author, and
+    with the log's time before it is appended; never when reading. Raises as `apply`, RegisterError(CLOCK_APART) too.
+    """
+    decoded = _decoded(entry)
+    following = apply(state, decoded)
+    if abs(decoded.at - now_ms) > CLOCKS_APART_MS:
+        raise RegisterError(Reason.CLOCK_APART)
+    return following
+
+
+def founded_by(register: Register, founding_key: PublicKey, service_key: PublicKey) -> Register:
+    """The same register, if it was founded with this founding key for this service. A server compares with what its log
+    was opened with, a founder with the founding link. Raises RegisterError(OTHER_FOUNDING)."""
+    if (register.founding_key, register.service_key) != (founding_key, service_key):
+        raise RegisterError(Reason.OTHER_FOUNDING)
+    return register
+
+
+def _decoded(entry: bytes | DecodedEntry) -> DecodedEntry:
+    return entry if isinstance(entry, DecodedEntry) else decode_entry_untrusted(entry)
+
+
+def _prepare(state: Register | None, decoded: DecodedEntry) -> _Step:
     if state is None:
-        return _apply_first(decoded)
+        return _prepare_first(decoded)
     if decoded.kind == Founded.__name__:
         raise RegisterError(Reason.ALREADY_FOUNDED)
     if decoded.seq != state.head.seq + 1:
@@ -49,30 +132,15 @@ def apply(state: Register | None, entry: bytes | DecodedEntry) -> Register:
     _check_keys(keys)
     if any(key in state.used for key in keys):
         raise RegisterError(Reason.KEY_USED)
-    _check_signatures(state.coterie, decoded, rule.signers(state, decoded, decoded.public))
-    return _move_on(rule.effect(state, decoded, decoded.public), decoded, keys)
+    return _Step(
+        state.coterie,
+        decoded,
+        rule.signers(state, decoded, decoded.public),
+        lambda: _move_on(rule.effect(state, decoded, decoded.public), decoded, keys),
+    )
 
 
-def admit(state: Register | None, entry: bytes | DecodedEntry, now_ms: int) -> Register:
-    """`apply`, and the entry's time is at most five minutes from `now_ms`: run before an entry leaves its author, and
-    with the log's time before it is appended; never when reading. Raises as `apply`, RegisterError(CLOCK_APART) too.
-    """
-    decoded = entry if isinstance(entry, DecodedEntry) else decode_entry_untrusted(entry)
-    following = apply(state, decoded)
-    if abs(decoded.at - now_ms) > CLOCKS_APART_MS:
-        raise RegisterError(Reason.CLOCK_APART)
-    return following
-
-
-def founded_by(register: Register, founding_key: PublicKey, service_key: PublicKey) -> Register:
-    """The same register, if it was founded with this founding key for this service. A server compares with what its log
-    was opened with, a founder with the founding link. Raises RegisterError(OTHER_FOUNDING)."""
-    if (register.founding_key, register.service_key) != (founding_key, service_key):
-        raise RegisterError(Reason.OTHER_FOUNDING)
-    return register
-
-
-def _apply_first(decoded: DecodedEntry) -> Register:
+def _prepare_first(decoded: DecodedEntry) -> _Step:
     public = decoded.public
     if not isinstance(public, Founded):
         raise RegisterError(Reason.NOT_FOUNDED)
@@ -83,8 +151,7 @@ def _apply_first(decoded: DecodedEntry) -> Register:
     if decoded.author != device_id(PublicKey(public.device)):
         raise RegisterError(Reason.NOT_THE_NEW_DEVICE)
     _check_keys(founding_keys(public))
-    _check_signatures(NO_COTERIE, decoded, founding_signers(public))
-    return founded(decoded, public)
+    return _Step(NO_COTERIE, decoded, founding_signers(public), lambda: founded(decoded, public))
 
 
 def _check_author(state: Register, decoded: DecodedEntry, rule: Rule[Any]) -> None:
@@ -114,11 +181,12 @@ def _check_keys(keys: tuple[bytes, ...]) -> None:
         raise RegisterError(Reason.BAD_KEY) from None
 
 
-def _check_signatures(coterie: CoterieId, decoded: DecodedEntry, signers: Signers) -> None:
-    if len(decoded.signatures) != len(signers):
+def _check_signatures(step: _Step) -> None:
+    decoded = step.decoded
+    if len(decoded.signatures) != len(step.signers):
         raise RegisterError(Reason.WRONG_SIGNATURES)
     try:
-        for (purpose, key), signature in zip(signers, decoded.signatures, strict=True):
-            verify(PublicKey(key), purpose, coterie, decoded.body, signature)
+        for (purpose, key), signature in zip(step.signers, decoded.signatures, strict=True):
+            verify(PublicKey(key), purpose, step.coterie, decoded.body, signature)
     except ForgedSignature:
         raise RegisterError(Reason.FORGED) from None
