@@ -1,4 +1,4 @@
-"""What the device tells whoever asks: plain facts, ready to show (docs/guide/sdk.md). Times are ms since the epoch, UTC."""
+"""What the device tells whoever asks: plain facts, ready to show. Times are ms since the epoch, UTC."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,0 +1,96 @@
+"""What is due later, the alarms a person must see, and the reports of devices that are stuck."""
+
+from dataclasses import dataclass
+
+from coterie.ids import DeviceId, GroupId
+from coterie.store.database import Database
+
+
+@dataclass(frozen=True)
+class Chore:
+    """`kind` is a client.chores.ChoreKind; `subject` the id it is about (may be empty); `tries` so far."""
+
+    kind: str
+    subject: bytes
+    due_at: int
+    tries: int
+
+
+@dataclass(frozen=True)
+class AlarmRow:
+    id: int
+    kind: str
+    subject: str
+    fact: str
+    hint: str
+    raised_at: int
+
+
+@dataclass(frozen=True)
+class StuckReport:
+    """`device` said that it cannot process the entry with `entry_hash` at `epoch`; empty reason: it merged it."""
+
+    device: DeviceId
+    entry_hash: bytes
+    reason: str
+    at: int
+
+
+class ChoreTable:
+    """Writing needs an open transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def plan(self, kind: str, subject: bytes, due_at: int, tries: int = 0) -> None:
+        """One chore of a kind for a subject; planned again, it moves."""
+        self._db.execute("INSERT OR REPLACE INTO chore VALUES (?, ?, ?, ?)", (kind, subject, due_at, tries))
+
+    def planned(self, kind: str, subject: bytes) -> Chore | None:
+        row = self._db.row(
+            "SELECT kind, subject, due_at, tries FROM chore WHERE kind = ? AND subject = ?", (kind, subject)
+        )
+        return None if row is None else Chore(row[0], bytes(row[1]), row[2], row[3])
+
+    def due(self, now: int) -> list[Chore]:
+        rows = self._db.rows(
+            "SELECT kind, subject, due_at, tries FROM chore WHERE due_at <= ? ORDER BY due_at, kind, subject", (now,)
+        )
+        return [Chore(r[0], bytes(r[1]), r[2], r[3]) for r in rows]
+
+    def next_due(self) -> int | None:
+        row = self._db.row("SELECT min(due_at) FROM chore", ())
+        return None if row is None else row[0]
+
+    def finish(self, kind: str, subject: bytes) -> None:
+        self._db.execute("DELETE FROM chore WHERE kind = ? AND subject = ?", (kind, subject))
+
+    def report_stuck(self, group: GroupId, epoch: int, report: StuckReport) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO stuck_report VALUES (?, ?, ?, ?, ?, ?)",
+            (group, epoch, report.device, report.entry_hash, report.reason, report.at),
+        )
+
+    def stuck_reports(self, group: GroupId, epoch: int) -> list[StuckReport]:
+        rows = self._db.rows(
+            "SELECT device, entry_hash, reason, at FROM stuck_report WHERE grp = ? AND epoch = ? ORDER BY at, device",
+            (group, epoch),
+        )
+        return [StuckReport(DeviceId(bytes(r[0])), bytes(r[1]), r[2], r[3]) for r in rows]
+
+    def raise_alarm(self, kind: str, subject: str, fact: str, hint: str, now: int) -> bool:
+        """False if the same alarm stands already."""
+        if self._db.row("SELECT 1 FROM alarm WHERE kind = ? AND subject = ?", (kind, subject)) is not None:
+            return False
+        self._db.execute(
+            "INSERT INTO alarm (kind, subject, fact, hint, raised_at) VALUES (?, ?, ?, ?, ?)",
+            (kind, subject, fact, hint, now),
+        )
+        return True
+
+    def alarms(self) -> list[AlarmRow]:
+        """Those not resolved, oldest first."""
+        rows = self._db.rows(
+            "SELECT id, kind, subject, fact, hint, raised_at FROM alarm WHERE resolved_at IS NULL ORDER BY id", ()
+        )
+        return [AlarmRow(*r) for r in rows]
