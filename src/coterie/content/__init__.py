@@ -1,6 +1,6 @@
-"""What a message says: MIMI content in CBOR (docs/protocol/content.md). Pure: bytes in, content or `MalformedContent` out.
+"""What a message says: MIMI content in CBOR (docs/protocol/content.md).
 
-Imports only `coterie.ids` and `coterie.errors`.
+Pure: bytes in, content or `MalformedContent` out. Imports only `coterie.ids` and `coterie.errors`.
 """
 
 from coterie.content.decode import Content, Leave, MalformedContent, Text, Unknown, decode_content_untrusted
