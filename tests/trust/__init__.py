@@ -1,0 +1,1 @@
+"""Register, seals, invites: pure, so everything here is real but the clock and the dice."""
