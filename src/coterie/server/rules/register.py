@@ -1,0 +1,75 @@
+"""Register entries enter the log here (docs/protocol/register.md, "Applying"): `trust.admit` judges, by the log's time.
+
+What an accepted entry ends for the server ends with it: sessions, key packages and packets of who is out of force.
+"""
+
+from coterie.ids import DeviceId, EntryHash, PublicKey
+from coterie.server.rules.draft import Draft
+from coterie.server.rules.limits import JOIN_GRACE_MS
+from coterie.server.rules.outcomes import Outcome, RegisterAccepted, RegisterMoved, RegisterRefused
+from coterie.server.rules.record import RegisterAppend
+from coterie.server.rules.rows import PacketRow
+from coterie.trust.apply import admit, founded_by
+from coterie.trust.entry import DecodedEntry, MalformedEntry, decode_entry_untrusted
+from coterie.trust.kinds import DeviceRemoved, InviteRevoked, Joined, MemberRemoved
+from coterie.trust.reasons import NewerCoterie, Reason, RegisterError
+from coterie.trust.register import Register
+
+
+def append_to_register(draft: Draft, op: RegisterAppend) -> Outcome:
+    try:
+        entry = decode_entry_untrusted(op.entry)
+    except MalformedEntry as error:
+        return RegisterRefused(error.code)
+    seq = _known_seq(draft, entry.hash)
+    if seq is not None:
+        return RegisterAccepted(seq, entry.hash)
+    try:
+        register = _admit(draft, entry)
+    except RegisterError as error:
+        if error.reason is Reason.NOT_NEXT and draft.register is not None and entry.seq <= draft.register.head.seq:
+            return RegisterMoved(draft.register.head.seq, draft.register.head.hash)
+        return RegisterRefused(error.reason.value)
+    except NewerCoterie as error:
+        return RegisterRefused(error.code)
+    draft.register = register
+    draft.register_entries.append((entry.seq, entry.hash, op.entry))
+    _follow_up(draft, register, entry)
+    return RegisterAccepted(entry.seq, entry.hash)
+
+
+def _known_seq(draft: Draft, entry_hash: EntryHash) -> int | None:
+    for seq, known, _ in draft.register_entries:
+        if known == entry_hash:
+            return seq
+    return draft.base.register_seq(entry_hash)
+
+
+def _admit(draft: Draft, entry: DecodedEntry) -> Register:
+    register = admit(draft.register, entry, draft.time)
+    if draft.register is None and draft.log is not None:
+        founded_by(register, PublicKey(draft.log.founding_key), PublicKey(draft.log.service_key))
+    return register
+
+
+def _follow_up(draft: Draft, register: Register, entry: DecodedEntry) -> None:
+    match entry.public:
+        case DeviceRemoved() as removed:
+            _remove(draft, removed.device_id)
+        case MemberRemoved() as removed:
+            for device in register.member(removed.member_id).devices:
+                _remove(draft, device)
+        case InviteRevoked() as revoked:
+            if draft.packets.get(revoked.invite_id) is not None:
+                draft.packets.drop(revoked.invite_id)
+        case Joined() as joined:
+            packet = draft.packets.get(joined.invite_id)
+            if packet is not None:
+                draft.packets.put(joined.invite_id, PacketRow(packet.packet, entry.at + JOIN_GRACE_MS))
+        case _:
+            pass
+
+
+def _remove(draft: Draft, device: DeviceId) -> None:
+    draft.removed.append(device)
+    draft.sessions.drop(device)
