@@ -1,0 +1,122 @@
+"""The device's facts as JSON objects: what programs read (docs/guide/commands.md). Ids are hex, times RFC 3339 UTC.
+
+Pure. The names and meanings of the fields are a contract: they are added to, never changed.
+"""
+
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from coterie.client.facts import (
+    AlarmFacts,
+    Identity,
+    InviteFacts,
+    MemberFacts,
+    MessageFacts,
+    RoomFacts,
+    Sent,
+    Status,
+    Synced,
+)
+
+Row: TypeAlias = dict[str, object]
+
+
+def when(at_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds: 2026-11-23T06:17:30.123Z."""
+    seconds, milliseconds = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
+
+
+def _when_or_none(at_ms: int | None) -> str | None:
+    return None if at_ms is None else when(at_ms)
+
+
+def identity_row(identity: Identity) -> Row:
+    return {"coterie": identity.coterie.hex(), "member": identity.member.hex(), "device": identity.device.hex()}
+
+
+def invite_row(invite: InviteFacts) -> Row:
+    return {
+        "invite": invite.invite.hex(),
+        "link": invite.link,
+        "role": invite.role,
+        "seat_seconds": invite.seat_seconds,
+        "expires_at": when(invite.expires_at),
+        "issued_by": invite.issued_by.hex(),
+        "state": invite.state,
+    }
+
+
+def member_row(member: MemberFacts) -> Row:
+    return {
+        "member": member.member.hex(),
+        "name": member.name,
+        "role": member.role,
+        "invited_by": None if member.invited_by is None else member.invited_by.hex(),
+        "joined_at": when(member.joined_at),
+        "seat_expires_at": _when_or_none(member.seat_expires_at),
+        "state": member.state,
+        "devices": [device.hex() for device in member.devices],
+    }
+
+
+def room_row(room: RoomFacts) -> Row:
+    return {
+        "room": room.room.hex(),
+        "name": room.name,
+        "topic": room.topic,
+        "state": room.state.value,
+        "reason": room.reason,
+        "members": [member.hex() for member in room.members],
+        "admins": [admin.hex() for admin in room.admins],
+    }
+
+
+def message_row(message: MessageFacts) -> Row:
+    return {
+        "message": message.message.hex(),
+        "room": message.room.hex(),
+        "from": message.sender,
+        "from_member": message.sender_member.hex(),
+        "sent_at": when(message.sent_at),
+        "received_at": when(message.received_at),
+        "kind": message.kind,
+        "text": message.text,
+        "state": message.state.value,
+    }
+
+
+def sent_row(sent: Sent) -> Row:
+    row: Row = {"message": sent.message.hex(), "state": sent.state.value}
+    return {**row, "reason": sent.reason} if sent.reason else row
+
+
+def synced_row(synced: Synced) -> Row:
+    return {"rooms": synced.rooms, "received": synced.received, "sent": synced.sent}
+
+
+def alarm_row(alarm: AlarmFacts) -> Row:
+    return {
+        "alarm": alarm.alarm,
+        "kind": alarm.kind,
+        "subject": alarm.subject,
+        "fact": alarm.fact,
+        "hint": alarm.hint,
+        "raised_at": when(alarm.raised_at),
+    }
+
+
+def status_row(status: Status) -> Row:
+    return {
+        "coterie": status.coterie.hex(),
+        "coterie_name": status.coterie_name,
+        "member": status.member.hex(),
+        "device": status.device.hex(),
+        "server": status.server,
+        "connected": status.connected,
+        "confirmed": status.confirmed,
+        "outbox": status.outbox,
+        "register": {"seq": status.register_seq, "hash": status.register_hash.hex()},
+        "held_rooms": [room_row(room) for room in status.held_rooms],
+        "alarms": [alarm_row(alarm) for alarm in status.alarms],
+    }
