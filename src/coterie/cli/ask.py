@@ -1,0 +1,132 @@
+"""Have a command done: by the process that has the device open, or here when there is none."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from coterie.cli.options import Here
+from coterie.cli.output import Row
+from coterie.client.owner import DeviceOwned, NobodyOwns, call_owner, serve_commands
+
+if TYPE_CHECKING:
+    from coterie.client import Device
+    from coterie.store import Unlock
+
+OWNER_WAIT_SECONDS: Final = 30.0
+"""How long a command waits for another short command that has the device open."""
+_ASK_AGAIN_SECONDS: Final = 0.05
+
+
+def answer(here: Here, name: str, /, **params: object) -> list[Row]:
+    """All rows of a command that ends by itself."""
+    rows: list[Row] = []
+    asyncio.run(_each(_rows(here, name, params, stay_online=False), rows.append))
+    return rows
+
+
+def answer_one(here: Here, name: str, /, **params: object) -> Row:
+    """The one row of a command that has one."""
+    return answer(here, name, **params)[0]
+
+
+def follow(here: Here, each: Callable[[Row], None], name: str, /, **params: object) -> None:
+    """Hand each row to `each` as it comes. If the device is opened for it, it stays online meanwhile and other commands
+    go through this process."""
+    asyncio.run(_each(_rows(here, name, params, stay_online=True), each))
+
+
+def keep_online(here: Here, online: Callable[["Device"], None]) -> None:
+    """Own the device until cancelled. `online` is called once other commands can go through this process."""
+
+    async def own() -> None:
+        opening = _Opening(here)
+        while (device := await opening.attempt()) is None:
+            pass
+        async with device, _shared(here, device):
+            online(device)
+            await device.run()
+
+    asyncio.run(own())
+
+
+async def _each(rows: AsyncIterator[Row], each: Callable[[Row], None]) -> None:
+    async for row in rows:
+        each(row)
+
+
+async def _rows(here: Here, name: str, params: dict[str, object], stay_online: bool) -> AsyncIterator[Row]:
+    device = None
+    opening = _Opening(here)
+    while device is None:
+        try:
+            async for row in call_owner(here.home, name, params):
+                yield row
+            return
+        except NobodyOwns:
+            device = await opening.attempt()
+    from coterie.client.commands import run_command
+
+    async with device:
+        rows = run_command(device, name, params)
+        if not stay_online:
+            async for row in rows:
+                yield row
+            return
+        async with _shared(here, device), contextlib.aclosing(_while_online(device, rows)) as live:
+            async for row in live:
+                yield row
+
+
+class _Opening:
+    """Opens the device as soon as no other process has it. Asks for a passphrase once, and only if it comes to that."""
+
+    def __init__(self, here: Here) -> None:
+        from coterie.cli.unlock import unlock_known
+
+        self._home = here.home
+        self._unlock = partial(unlock_known, here)
+        self._known: Unlock | None = None
+        self._deadline = asyncio.get_running_loop().time() + OWNER_WAIT_SECONDS
+
+    async def attempt(self) -> "Device | None":
+        """None if another process has it: it may serve commands by now. Raises DeviceOwned when that takes too long."""
+        from coterie.client import Device
+
+        if self._known is None:
+            self._known = self._unlock()
+        try:
+            return Device.open(self._home, self._known)
+        except DeviceOwned:
+            if asyncio.get_running_loop().time() > self._deadline:
+                raise
+        await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        return None
+
+
+def _shared(here: Here, device: "Device") -> contextlib.AbstractAsyncContextManager[None]:
+    from coterie.client.commands import run_command
+
+    return serve_commands(here.home, partial(run_command, device))
+
+
+async def _while_online(device: "Device", rows: AsyncIterator[Row]) -> AsyncGenerator[Row, None]:
+    """`rows`, with the device online. Ends with them, or raises what ends the device's run."""
+    online = asyncio.ensure_future(device.run())
+    try:
+        while True:
+            row = asyncio.ensure_future(anext(rows))
+            try:
+                await asyncio.wait((row, online), return_when=asyncio.FIRST_COMPLETED)
+                if not row.done():
+                    online.result()
+                    return
+                yield row.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                row.cancel()
+    finally:
+        online.cancel()
+        await asyncio.gather(online, return_exceptions=True)

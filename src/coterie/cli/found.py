@@ -1,0 +1,81 @@
+"""`coterie found` and `coterie join`: how a device comes into being."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coterie.cli.options import Here, device_command
+
+if TYPE_CHECKING:
+    from coterie.client.facts import Identity
+
+LONGEST_LINK = 16 * 1024
+
+LinkArgument = Annotated[
+    str, typer.Argument(metavar="LINK", help="The whole link, or - to read it from standard input.")
+]
+AsOption = Annotated[str, typer.Option("--as", metavar="NAME", help="The name the others will see.")]
+
+
+def found(
+    here: Here,
+    link: LinkArgument,
+    coterie: Annotated[str, typer.Option("--coterie", metavar="NAME", help="What the coterie is called.")],
+    name: AsOption,
+) -> None:
+    """Found a coterie on a new server, and become its first member.
+
+    The link is what `coterie serve` prints when it starts for the first time. Stopped in the middle, the same
+    command goes on where it was.
+
+    Example:
+      coterie found coterie://chat.example.org:7443/found/… --coterie "The Gazette" --as Ada
+    """
+    from coterie.cli.unlock import unlock_new
+    from coterie.client import Device
+    from coterie.trust.invite import expect_found, parse_link_untrusted
+
+    link = _whole(link)
+    expect_found(parse_link_untrusted(link))
+    identity = asyncio.run(Device.found(here.home, unlock_new(here), link, coterie, name))
+    _tell(here, identity, f"{coterie} is founded, and you are {name}.", "coterie invite create")
+
+
+def join(here: Here, link: LinkArgument, name: AsOption) -> None:
+    """Join a coterie with an invite link.
+
+    A link works once. Stopped in the middle, the same command goes on where it was.
+
+    Example:
+      coterie join coterie://chat.example.org:7443/join/… --as Bo
+    """
+    from coterie.cli.unlock import unlock_new
+    from coterie.client import Device
+    from coterie.trust.invite import expect_join, parse_link_untrusted
+
+    link = _whole(link)
+    expect_join(parse_link_untrusted(link))
+    identity = asyncio.run(Device.join(here.home, unlock_new(here), link, name))
+    _tell(here, identity, f"Welcome, {name}.", "coterie members")
+
+
+def _whole(link: str) -> str:
+    """A link on the command line can be seen by other users of the machine: `-` keeps it away from there."""
+    return sys.stdin.readline(LONGEST_LINK).strip() if link == "-" else link
+
+
+def _tell(here: Here, identity: "Identity", what: str, following: str) -> None:
+    from coterie.client.rows import identity_row
+
+    row = identity_row(identity)
+    if here.as_json:
+        here.output.row(row)
+        return
+    here.output.say(f"{what}\nmember    {row['member']}\ndevice    {row['device']}\nnext      {following}", lines=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("found")(device_command(found))
+    app.command("join")(device_command(join))
