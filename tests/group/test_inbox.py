@@ -54,6 +54,8 @@ EVERY_BODY: list[Body] = [
     HeadNotice(12, b"h" * 32, b""),
     KeyDelivery(3, b"K" * 32),
     KeyWanted(3),
+    KeyDelivery(0, b"K" * 32),
+    KeyWanted(0),
     Rejoin(ROOM, GROUP, 7),
     Stuck(GROUP, 7, b"e" * 32, "cannot-decrypt"),
     Succession(ROOM, GROUP, 7, b"e" * 32, SUCCESSOR, QUEUE),

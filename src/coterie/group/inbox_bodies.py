@@ -89,7 +89,7 @@ class HeadNotice(Body, frozen=True):
 class KeyDelivery(Body, frozen=True):
     """A generation of the coterie key; the recipient holds it against the register's hash of it."""
 
-    generation: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    generation: Annotated[int, Meta(ge=0, le=2**32 - 1)]
     key: Hash
 
     @property
@@ -100,7 +100,7 @@ class KeyDelivery(Body, frozen=True):
 class KeyWanted(Body, frozen=True):
     """The sender cannot open names of this generation: send the key."""
 
-    generation: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    generation: Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
 class Rejoin(Body, frozen=True):
