@@ -15,6 +15,10 @@ from tests.group.room_people import ADA, BO
 
 HEAD = Head(RegisterHead(17, EntryHash(b"\x11" * 32)), 4711, b"\x22" * 32)
 NONCE = bytes(range(12))
+KNOWN_HEAD = (
+    "000102030405060708090a0b89fb08002917a551a6922ee2890c1f72d861a3f64065bca8f7863ed464d1b72dfd913de2f70fa089"
+    "373276d865949d445ca68b56df0a9ab9309afb25b26dbcf45b5a9eefc7360ecbe6346f9e3a5efed3963358f46f3f8273093ddc6e3cb14ed5"
+)
 
 
 @pytest.fixture
@@ -121,3 +125,20 @@ def test_every_use_of_the_exporter_has_a_key_of_its_own(two: RealRoom) -> None:
     keys = {bytes(secret) for secret in (post_token(ada), read_token(ada), head_key(ada), blob_key(ada))}
     assert len(keys) == 4
     assert "head" not in repr(head_key(ada)) and repr(head_key(ada)) == "EpochKey(…)"
+
+
+class WrittenDown:
+    """An epoch whose exporter gives the bytes 00 … 1f, for the known answer."""
+
+    group_id = b"G" * 16
+    epoch = 5
+
+    def export(self, label: str, context: bytes, length: int) -> bytes:
+        assert (label, context, length) == ("coterie aad", b"", 32)
+        return bytes(range(32))
+
+
+def test_a_head_is_sealed_as_the_document_says() -> None:
+    # docs/protocol/groups.md, "Heads", the example; the primitive is RFC 8439's
+    sealed = seal_head(WrittenDown(), QUEUE, HEAD, NONCE)
+    assert sealed.hex() == KNOWN_HEAD

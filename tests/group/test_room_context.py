@@ -59,6 +59,16 @@ def test_a_new_room_has_its_creator_as_admin_and_its_suite_as_the_least() -> Non
     assert context.policy.least_suite is Suite.XWING
 
 
+def test_a_context_is_encoded_as_the_document_says() -> None:
+    # docs/protocol/groups.md, "Context", the example
+    admins = (MemberId(b"A" * 16), MemberId(b"B" * 16))
+    context = RoomContext(ROOM, "Harbour", "boats", admins, Suite.XWING, Policy(Suite.XWING))
+    assert encode_context(context).hex() == (
+        "a70101026a7877696e672d30362f310350525252525252525252525252525252520467486172626f75720565626f"
+        "61747306825041414141414141414141414141414141504242424242424242424242424242424207a301184d02f503f4"
+    )
+
+
 def test_unknown_policies_are_kept_as_they_came() -> None:
     encoded = changed(k7=policy(k40="later", k41=[1, {"a": b"b"}]))
     context = decode_context_untrusted(encoded, Suite.XWING)
