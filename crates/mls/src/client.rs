@@ -151,5 +151,8 @@ fn load(identity: &Arc<Identity>, group_id: &[u8], rows: &Rows) -> Result<Group>
     if mls.is_active() && own != Some(&identity.key.public[..]) {
         return Err(Refusal::new(Code::Malformed, "the rows are of another device"));
     }
+    if mls.is_active() && !store.has_epoch_keys(&mls.epoch(), mls.own_leaf_index().u32())? {
+        return Err(Refusal::new(Code::Malformed, "the rows lack the leaf's private key"));
+    }
     Ok(Group::new(identity, mls, store))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
+use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::*;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -14,7 +14,7 @@ use crate::client::{to_python, Identity, PyWrite};
 use crate::context;
 use crate::crypto::{Provider, Tap};
 use crate::error::{Code, Refusal, Result};
-use crate::guard::{caught, hold};
+use crate::guard::{caught, decode_untrusted, hold};
 use crate::keypackage::decode_to_add_untrusted;
 use crate::leaf::{member, sender, Leaf};
 use crate::message::{Application, Encrypted, Own, Proposal};
@@ -153,8 +153,14 @@ fn process(core: &Arc<GroupCore>, live: &mut Live, message: &[u8]) -> Result<Rec
     live.active()?;
     // Refuses PublicMessage: OpenMLS lets external commits through whatever the wire format policy says.
     let envelope = decode_private_untrusted(message)?;
-    let incoming = MlsMessageIn::tls_deserialize_exact_bytes(message)
-        .map_err(|error| Refusal::new(Code::Malformed, error))?
+    if envelope.group_id != live.mls.group_id().as_slice() {
+        return Err(Refusal::new(Code::WrongGroup, "a message of another group"));
+    }
+    // OpenMLS calls a message of a past epoch too old or reused, depending on its kind.
+    if envelope.epoch != live.mls.epoch().as_u64() {
+        return Err(Refusal::new(Code::WrongEpoch, "a message of another epoch"));
+    }
+    let incoming = decode_untrusted::<MlsMessageIn>(message, Code::Malformed, "an MLSMessage")?
         .try_into_protocol_message()
         .map_err(|error| Refusal::new(Code::Malformed, error))?;
     let tap = Tap::on(&core.identity.crypto);

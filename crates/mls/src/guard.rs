@@ -1,7 +1,9 @@
-//! Two things every call into OpenMLS needs: a lock that survives a panic, and panics turned into errors.
+//! What every call into OpenMLS needs: a lock that survives a panic, panics turned into errors, and one way to decode.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tls_codec::DeserializeBytes;
 
 use crate::error::{Code, Refusal, Result};
 
@@ -14,4 +16,11 @@ pub fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn caught<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(call))
         .unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "a panic below this crate")))
+}
+
+/// Decode a TLS structure (RFC 8446 §3, RFC 9420 §2.1.2) that fills `bytes` exactly; whatever goes wrong is `code`.
+pub fn decode_untrusted<T: DeserializeBytes>(bytes: &[u8], code: Code, what: &str) -> Result<T> {
+    // In debug builds tls_codec asserts, where a release build returns an error.
+    caught(|| T::tls_deserialize_exact_bytes(bytes).map_err(|_| Refusal::new(code, "")))
+        .map_err(|_| Refusal::new(code, format_args!("not {what}")))
 }

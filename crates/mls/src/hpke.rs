@@ -92,3 +92,44 @@ pub fn hpke_open<'py>(
     let plaintext = py.detach(|| caught(|| open(private, info, aad, sealed)))?;
     Ok(PyBytes::new(py, &plaintext))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Agrees with the ML-KEM of another library. hpke-rs after 0.7.0 derives otherwise: then every stored key would be lost.
+    #[test]
+    fn xwing_key_derivation_is_the_one_that_was_pinned() {
+        let seed: Vec<u8> = (0..32).collect();
+        let (private, public) = keypair(&seed).unwrap();
+        assert_eq!(hex(&private), "69f07c8840ce80024db30939882c3d5bbc9c98b3e31e4513ebd2ca9b4503cdd3");
+        let digest = provider().unwrap().hash(openmls_traits::types::HashType::Sha2_256, &public).unwrap();
+        assert_eq!(hex(&digest), "e735f8e75ba7883aae5d6456ae03c14086b769d73502147370f2963b397e4d4a");
+    }
+
+    #[test]
+    fn sealed_opens_only_with_the_same_key_info_and_aad() {
+        let (private, public) = keypair(&[7; 32]).unwrap();
+        let (other, _) = keypair(&[8; 32]).unwrap();
+        let sealed = seal(&public, b"info", b"aad", b"text").unwrap();
+        assert_eq!(sealed.len(), ENC + 4 + TAG);
+        assert_eq!(*open(&private, b"info", b"aad", &sealed).unwrap(), b"text");
+        let refused = [(&other, "info", "aad"), (&private, "", "aad"), (&private, "info", "")];
+        for (key, info, aad) in refused {
+            let refusal = open(key, info.as_bytes(), aad.as_bytes(), &sealed).unwrap_err();
+            assert_eq!(refusal.code, Code::CannotDecrypt);
+        }
+    }
+
+    #[test]
+    fn keys_and_ciphertexts_of_another_length_are_malformed() {
+        assert_eq!(keypair(&[0; 31]).unwrap_err().code, Code::Malformed);
+        assert_eq!(seal(&[0; 1215], b"", b"", b"").unwrap_err().code, Code::Malformed);
+        assert_eq!(open(&[0; 32], b"", b"", &[0; ENC + TAG - 1]).unwrap_err().code, Code::Malformed);
+        assert_eq!(open(&[0; 33], b"", b"", &[0; ENC + TAG]).unwrap_err().code, Code::Malformed);
+    }
+}

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::client::Identity;
 use crate::crypto::{Provider, Tap};
 use crate::error::{Code, Refusal, Result};
-use crate::guard::caught;
+use crate::guard::{caught, decode_untrusted};
 use crate::profile;
 use crate::store::Store;
 
@@ -41,11 +41,8 @@ impl KeyPackage {
 }
 
 /// Decode and verify, all but the credential, which only the caller can judge.
-pub fn decode_untrusted(wire: &[u8], tap: &Tap<'_>) -> Result<MlsKeyPackage> {
-    let message = caught(|| {
-        MlsMessageIn::tls_deserialize_exact_bytes(wire).map_err(|error| Refusal::new(Code::Malformed, error))
-    })
-    .map_err(|_| Refusal::new(Code::Malformed, "not an MLSMessage"))?;
+pub fn decode_package_untrusted(wire: &[u8], tap: &Tap<'_>) -> Result<MlsKeyPackage> {
+    let message: MlsMessageIn = decode_untrusted(wire, Code::Malformed, "an MLSMessage")?;
     let MlsMessageBodyIn::KeyPackage(unverified) = message.extract() else {
         return Err(Refusal::new(Code::Malformed, "another MLSMessage than a key package"));
     };
@@ -61,7 +58,7 @@ pub fn decode_untrusted(wire: &[u8], tap: &Tap<'_>) -> Result<MlsKeyPackage> {
 
 /// For a commit: also of the group's suite and of a lifetime that no receiver's clock can end.
 pub fn decode_to_add_untrusted(wire: &[u8], suite: Ciphersuite, tap: &Tap<'_>) -> Result<MlsKeyPackage> {
-    let package = decode_untrusted(wire, tap)?;
+    let package = decode_package_untrusted(wire, tap)?;
     if package.ciphersuite() != suite {
         return Err(Refusal::new(Code::Unsupported, "the key package is of another suite than the group"));
     }
@@ -107,7 +104,7 @@ pub fn parse_key_package(py: Python<'_>, wire: &[u8]) -> PyResult<KeyPackage> {
         caught(|| {
             let provider = CryptoProvider::new().map_err(|error| Refusal::new(Code::Internal, error))?;
             let tap = Tap::on(&provider);
-            let package = decode_untrusted(wire, &tap)?;
+            let package = decode_package_untrusted(wire, &tap)?;
             KeyPackage::of(wire.to_vec(), &package, &tap)
         })
     })?;

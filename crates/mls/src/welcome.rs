@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{StagedWelcome as MlsStagedWelcome, *};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -13,7 +12,7 @@ use crate::context;
 use crate::crypto::{Provider, Tap};
 use crate::error::{Code, Refusal, Result};
 use crate::group::Group;
-use crate::guard::{caught, hold};
+use crate::guard::{caught, decode_untrusted, hold};
 use crate::leaf::Leaf;
 use crate::profile;
 use crate::store::{Shard, Store};
@@ -41,16 +40,11 @@ fn used() -> Refusal {
 }
 
 pub fn stage(identity: &Arc<Identity>, welcome: &[u8], tree: &[u8]) -> Result<StagedWelcome> {
-    let message = caught(|| {
-        MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|error| Refusal::new(Code::Malformed, error))
-    })
-    .map_err(|_| Refusal::new(Code::Malformed, "not an MLSMessage"))?;
+    let message: MlsMessageIn = decode_untrusted(welcome, Code::Malformed, "an MLSMessage")?;
     let MlsMessageBodyIn::Welcome(welcome) = message.extract() else {
         return Err(Refusal::new(Code::Malformed, "another MLSMessage than a Welcome"));
     };
-    let tree =
-        caught(|| RatchetTreeIn::tls_deserialize_exact_bytes(tree).map_err(|error| Refusal::new(Code::BadTree, error)))
-            .map_err(|_| Refusal::new(Code::BadTree, "not a ratchet tree"))?;
+    let tree: RatchetTreeIn = decode_untrusted(tree, Code::BadTree, "a ratchet tree")?;
 
     let tap = Tap::on(&identity.crypto);
     let store = Store::for_group(&identity.shard, Shard::default());

@@ -4,9 +4,10 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tls_codec::{DeserializeBytes, Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize, VLBytes};
+use tls_codec::{Serialize, TlsDeserializeBytes, TlsSerialize, TlsSize, VLBytes};
 
 use crate::error::{Code, Refusal, Result};
+use crate::guard::decode_untrusted;
 
 const MLS10: u16 = 1;
 const PRIVATE_MESSAGE: u16 = 2;
@@ -50,12 +51,7 @@ pub struct Envelope {
 
 /// Decode the outside of a PrivateMessage. Everything else, PublicMessage included, is malformed here: Coterie has none.
 pub fn decode_private_untrusted(message: &[u8]) -> Result<Envelope> {
-    // VLBytes asserts, in debug builds only, that no length exceeds its input.
-    let outside = crate::guard::caught(|| {
-        PrivateMessageWire::tls_deserialize_exact_bytes(message)
-            .map_err(|_| Refusal::new(Code::Malformed, "not a whole PrivateMessage"))
-    })
-    .map_err(|_| Refusal::new(Code::Malformed, "not a whole PrivateMessage"))?;
+    let outside: PrivateMessageWire = decode_untrusted(message, Code::Malformed, "a whole PrivateMessage")?;
     if outside.version != MLS10 || outside.wire_format != PRIVATE_MESSAGE {
         return Err(Refusal::new(Code::Malformed, "not a PrivateMessage of MLS 1.0"));
     }
@@ -74,11 +70,9 @@ pub fn decode_private_untrusted(message: &[u8]) -> Result<Envelope> {
 }
 
 fn cut(welcome: &[u8], hash_ref: &[u8]) -> Result<Vec<u8>> {
-    let malformed = || Refusal::new(Code::Malformed, "not a Welcome of MLS 1.0");
-    let mut whole = crate::guard::caught(|| WelcomeWire::tls_deserialize_exact_bytes(welcome).map_err(|_| malformed()))
-        .map_err(|_| malformed())?;
+    let mut whole: WelcomeWire = decode_untrusted(welcome, Code::Malformed, "a whole Welcome")?;
     if whole.version != MLS10 || whole.wire_format != WELCOME {
-        return Err(malformed());
+        return Err(Refusal::new(Code::Malformed, "not a Welcome of MLS 1.0"));
     }
     whole.secrets.retain(|secret| secret.new_member.as_slice() == hash_ref);
     if whole.secrets.is_empty() {

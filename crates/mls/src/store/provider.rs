@@ -45,6 +45,11 @@ impl Store {
         Ok(read(hold(&self.group), &key(label, &[]))?.unwrap_or_default())
     }
 
+    /// Whether the private keys of a leaf's path are there. OpenMLS takes their absence for an empty list.
+    pub fn has_epoch_keys<E: Serialize>(&self, epoch: &E, leaf: u32) -> Stored<bool> {
+        Ok(hold(&self.group).get(&epoch_key(epoch, leaf)?).is_some())
+    }
+
     fn proposal_key(reference: &[u8]) -> Vec<u8> {
         key("proposal", &[reference])
     }
