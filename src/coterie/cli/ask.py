@@ -64,7 +64,7 @@ async def _rows(here: Here, name: str, params: dict[str, object], stay_online: b
             async for row in call_owner(here.home, name, params):
                 yield row
             return
-        except NobodyOwns:
+        except (NobodyOwns, NotADirectoryError, PermissionError):  # what is wrong with the folder is said on opening
             device = await opening.attempt()
     from coterie.client.commands import run_command
 
@@ -92,10 +92,10 @@ class _Opening:
 
     async def attempt(self) -> "Device | None":
         """None if another process has it: it may serve commands by now. Raises DeviceOwned when that takes too long."""
-        from coterie.client import Device
-
         if self._known is None:
             self._known = self._unlock()
+        from coterie.client import Device
+
         try:
             return Device.open(self._home, self._known)
         except DeviceOwned:

@@ -14,13 +14,30 @@ class Exit(IntEnum):
     QUEUED = 4
 
 
-USAGE_CODES: Final = frozenset({"usage", "unknown", "ambiguous", "wrong_link", "wrong_name"})
+USAGE_CODES: Final = frozenset(
+    {
+        "caller",
+        "usage",
+        "unknown",
+        "ambiguous",
+        "wrong_link",
+        "wrong_address",
+        "bad_name",
+        "bad_room_text",
+        "text_too_long",
+    }
+)
 """The caller's errors that another way of typing the command mends."""
+
+
+def code_of(error: CoterieError) -> str:
+    """The word for programs, always written with underscores."""
+    return error.code.replace("-", "_")
 
 
 def exit_of(error: CoterieError) -> Exit:
     match error:
-        case CallerError() if error.code in USAGE_CODES:
+        case CallerError() if code_of(error) in USAGE_CODES:
             return Exit.USAGE
         case RefusedError() | PeerError():
             return Exit.REFUSED

@@ -34,12 +34,14 @@ def found(
       coterie found coterie://chat.example.org:7443/found/… --coterie "The Gazette" --as Ada
     """
     from coterie.cli.unlock import unlock_new
-    from coterie.client import Device
     from coterie.trust.invite import expect_found, parse_link_untrusted
 
     link = _whole(link)
     expect_found(parse_link_untrusted(link))
-    identity = asyncio.run(Device.found(here.home, unlock_new(here), link, coterie, name))
+    unlock = unlock_new(here)
+    from coterie.client import Device
+
+    identity = asyncio.run(Device.found(here.home, unlock, link, coterie, name))
     _tell(here, identity, f"{coterie} is founded, and you are {name}.", "coterie invite create")
 
 
@@ -52,12 +54,14 @@ def join(here: Here, link: LinkArgument, name: AsOption) -> None:
       coterie join coterie://chat.example.org:7443/join/… --as Bo
     """
     from coterie.cli.unlock import unlock_new
-    from coterie.client import Device
     from coterie.trust.invite import expect_join, parse_link_untrusted
 
     link = _whole(link)
     expect_join(parse_link_untrusted(link))
-    identity = asyncio.run(Device.join(here.home, unlock_new(here), link, name))
+    unlock = unlock_new(here)
+    from coterie.client import Device
+
+    identity = asyncio.run(Device.join(here.home, unlock, link, name))
     _tell(here, identity, f"Welcome, {name}.", "coterie members")
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 import typer
 import typer.main
 
-from coterie.cli import device, found, invite, member, message, room, serve
-from coterie.cli.exits import Exit, exit_of
+from coterie.cli import device, found, invite, member, message, room, serve, server
+from coterie.cli.exits import Exit, code_of, exit_of
 from coterie.cli.options import HomeOption, JsonOption, KeyringOption, PassphraseFileOption
 from coterie.cli.output import tell_error
 from coterie.errors import CoterieError
@@ -53,7 +53,7 @@ def build() -> typer.Typer:
         invoke_without_command=True,
         callback=_common,
     )
-    for noun in (serve, found, invite, room, message, member, device):
+    for noun in (serve, server, found, invite, room, message, member, device):
         noun.add_to(app)
     return app
 
@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return ended if isinstance(ended, int) else Exit.DONE
     except CoterieError as error:
-        tell_error(error.fact, error.hint, error.code, as_json)
+        tell_error(error.fact, error.hint, code_of(error), as_json)
         return exit_of(error)
     except typer.TyperException as error:
         words = error.format_message().rstrip(".")

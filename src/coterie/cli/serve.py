@@ -38,9 +38,6 @@ def serve(
     engine_binary: Annotated[
         Path | None, typer.Option("--engine-binary", metavar="FILE", help="The nats-server to run.")
     ] = None,
-    clock_ok: Annotated[
-        bool, typer.Option("--clock-ok", help="Start although the clock stands before the log's last time.")
-    ] = False,
 ) -> None:
     """Run a server for one coterie, until SIGTERM or Ctrl-C.
 
@@ -50,6 +47,10 @@ def serve(
       coterie serve --data server --listen 127.0.0.1:7443
       coterie serve --data server --listen 0.0.0.0:7443 --address chat.example.org:7443
     """
+    if (cert is None) != (key is None):
+        raise typer.BadParameter("a certificate and its key are given together", param_hint="--cert, --key")
+    import uvloop
+
     from coterie.server.events import write_json_lines
     from coterie.server.serve import ServeConfig
     from coterie.server.serve import serve as serve_until_stopped
@@ -59,12 +60,11 @@ def serve(
         data=data,
         listen=listen,
         addresses=tuple(addresses or ()),
-        certificate=cert,
-        key=key,
         nats=nats,
         blobs=blobs,
+        cert=cert,
+        key=key,
         engine_binary=engine_binary,
-        clock_ok=clock_ok,
     )
 
     def ready(now: "Ready") -> None:
@@ -77,7 +77,8 @@ def serve(
                 f"found the coterie with this link, and show it to nobody:\n{now.founding_link}", lines=True
             )
 
-    asyncio.run(serve_until_stopped(config, ready))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_until_stopped(config, ready))
 
 
 def add_to(app: typer.Typer) -> None:
