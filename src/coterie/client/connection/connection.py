@@ -78,9 +78,9 @@ class Connection:
                 return await cls._open_one(address, service_key, coterie, who, position, within)
             except (OfflineError, WrongServer, MalformedAnswer) as failure:
                 failures.append(failure)
-        telling = sorted((_telling(failure), place) for place, failure in enumerate(failures))
-        if telling and telling[0][0] < _SILENT:
-            raise failures[telling[0][1]]
+        loudest = min(failures, key=_loudness, default=None)
+        if loudest is not None and _loudness(loudest) < _SILENT:
+            raise loudest
         facts = "; ".join(failure.fact for failure in failures) or "no address is known"
         raise ServerUnreachable(f"the server is not to be reached: {facts}", "what is queued goes out later")
 
@@ -221,7 +221,7 @@ class Connection:
 _SILENT: Final = 2
 
 
-def _telling(failure: CoterieError) -> int:
+def _loudness(failure: CoterieError) -> int:
     """Which of several failures people should hear of: the lowest."""
     match failure:
         case PeerError():
