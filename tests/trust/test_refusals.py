@@ -1,6 +1,7 @@
 """The complete table of refusals: every kind × every fault in author, order, time, keys and signatures."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -478,3 +479,11 @@ def test_founding_by_another_link_or_for_another_service_is_refused(scene: Scene
     with pytest.raises(RegisterError) as refused:
         founded_by(register, key(founding).public, key(service).public)
     assert refused.value.reason is Reason.OTHER_FOUNDING
+
+
+def test_every_reason_has_words_and_a_test_that_provokes_it() -> None:
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    for reason in Reason:
+        assert RegisterError(reason).fact
+        assert RegisterError(reason).hint
+        assert f"Reason.{reason.name}" in tests
