@@ -4,12 +4,13 @@ Pure: bytes in, content or `MalformedContent` out. Imports only `coterie.ids` an
 """
 
 from coterie.content.decode import Content, Leave, MalformedContent, Text, Unknown, decode_content_untrusted
-from coterie.content.encode import TextTooLong, encode_leave, encode_text
+from coterie.content.encode import NotText, TextTooLong, encode_leave, encode_text
 
 __all__ = [
     "Content",
     "Leave",
     "MalformedContent",
+    "NotText",
     "Text",
     "TextTooLong",
     "Unknown",

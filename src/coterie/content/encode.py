@@ -14,9 +14,21 @@ class TextTooLong(CallerError):
         super().__init__(f"the text has {size} bytes; the most is {TEXT_BYTES}", "send it in parts")
 
 
+class NotText(CallerError):
+    """Surrogates: a terminal or an argument gave bytes that are not UTF-8."""
+
+    code = "not_text"
+
+    def __init__(self) -> None:
+        super().__init__("the text holds bytes that are not UTF-8", "set the terminal to UTF-8")
+
+
 def encode_text(message: MessageId, text: str) -> bytes:
-    """A message of markdown. `message` is 16 random bytes, the same at every retry. Raises TextTooLong."""
-    content = text.encode()
+    """A message of markdown. `message` is 16 random bytes, the same at every retry. Raises TextTooLong, NotText."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        raise NotText from None
     if len(content) > TEXT_BYTES:
         raise TextTooLong(len(content))
     return _encode(message, Disposition.RENDER, MARKDOWN, content)

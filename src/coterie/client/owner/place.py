@@ -20,20 +20,22 @@ LONGEST_PATH: Final = 103
 def place_to_listen(home: Path) -> Path:
     """A path short enough for a socket: in `home`, or in the runtime folder with the path noted in `home`.
 
-    What stood there before is gone when this returns; the caller holds `device.lock`.
+    What stood there before is gone when this returns; the caller holds `device.lock`. Raises SocketUnusable.
     """
-    inside = home / FILE
-    inside.unlink(missing_ok=True)
-    note = home / ELSEWHERE
-    if len(os.fsencode(inside)) <= LONGEST_PATH:
+    inside, note = home / FILE, home / ELSEWHERE
+    try:
+        inside.unlink(missing_ok=True)
         note.unlink(missing_ok=True)
-        return inside
-    name = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
-    outside = _runtime_folder() / f"{name}.sock"
-    outside.unlink(missing_ok=True)
-    fresh = note.with_suffix(".new")
-    fresh.write_bytes(os.fsencode(outside))
-    fresh.replace(note)
+        if len(os.fsencode(inside)) <= LONGEST_PATH:
+            return inside
+        name = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
+        outside = _runtime_folder() / f"{name}.sock"
+        outside.unlink(missing_ok=True)
+        fresh = note.with_suffix(".new")
+        fresh.write_bytes(os.fsencode(outside))
+        fresh.replace(note)
+    except OSError as error:
+        raise SocketUnusable(f"no place for the device's socket in {home}: {error.strerror}") from None
     return outside
 
 

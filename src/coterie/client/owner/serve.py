@@ -36,7 +36,8 @@ async def serve_commands(home: Path, handler: Handler) -> AsyncIterator[None]:
         commands.add(task)
         try:
             await _serve_caller(handler, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, StrangeOwner):
+        # CancelledError: the server ends; asyncio would log it as a fault of the connection (3.11)
+        except (ConnectionError, asyncio.IncompleteReadError, StrangeOwner, asyncio.CancelledError):
             pass
         finally:
             commands.discard(task)
@@ -83,15 +84,15 @@ async def _run(handler: Handler, call: Call, writer: asyncio.StreamWriter) -> No
 
 
 def _listen(home: Path) -> tuple[Path, socket.socket]:
+    path = place_to_listen(home)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        path = place_to_listen(home)
         listening.bind(os.fspath(path))
         # before listen(): until then nobody can connect
         path.chmod(0o600)
     except OSError as error:
         listening.close()
-        raise SocketUnusable(f"the device's socket in {home}: {error.strerror}") from None
+        raise SocketUnusable(f"the device's socket {path}: {error.strerror}") from None
     return path, listening
 
 
