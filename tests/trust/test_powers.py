@@ -5,7 +5,6 @@ import pytest
 from coterie.trust import Reason, Register, RegisterError, apply
 from coterie.trust.keys import Purpose
 from coterie.trust.kinds import DeviceRemoved, InviteIssued, InviteRevoked, KeyRotated, MemberRemoved, Role
-from coterie.trust.powers import RoomAction, may_in_room
 from tests.trust.cast import DAY, START, Draft, Stage, by_device, full_stage, key
 
 ACTORS = {"ada": "founder", "sten": "steward", "mo": "member", "gus": "guest", "bo": "bot"}
@@ -122,8 +121,3 @@ def test_only_the_newest_remover_may_rotate_and_only_until_it_is_done() -> None:
     assert verdict(stage.state, rotation(stage, "mo")) is Reason.NO_POWER
     stage.rotate(stig)
     assert stage.state.rotation_due is None
-
-
-def test_room_admin_does_everything_and_others_nothing() -> None:
-    assert [may_in_room(True, action) for action in RoomAction] == [True] * 4
-    assert [may_in_room(False, action) for action in RoomAction] == [False] * 4

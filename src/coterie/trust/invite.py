@@ -137,7 +137,9 @@ def parse_link_untrusted(text: str) -> JoinLink | FoundLink:
         raise WrongLink("this link is too long to be Coterie's", _COPY_IT_WHOLE)
     scheme = bare.partition(":")[0].lower()
     if scheme in ("http", "https"):
-        raise WrongLink("this is a web link: a web server may have read the invite", "ask for a new one, as coterie://")
+        raise WrongLink(
+            "this is a web link: the invite may have been read by a web server", "ask for a new one: coterie://…"
+        )
     if scheme != "coterie":
         raise WrongLink("this is not a Coterie link", "it starts with coterie://")
     if bare.lower().count("coterie://") > 1:

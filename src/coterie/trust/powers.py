@@ -1,6 +1,6 @@
-"""What each role may do, in the coterie and in a room: one table each (docs/protocol/register.md, "Powers").
+"""What each role may do in the coterie: one table (docs/protocol/register.md, "Powers").
 
-Later kinds of entries add actions here; nothing else in Coterie compares roles.
+Later kinds of entries add actions here. What one may do in a room is the room's to say (`group`).
 """
 
 from enum import StrEnum
@@ -45,18 +45,3 @@ POWERS: Final[dict[Role, dict[Action, frozenset[Role]]]] = {
 
 def may(actor: Role, action: Action, subject: Role) -> bool:
     return subject in POWERS[actor].get(action, _NOBODY)
-
-
-class RoomAction(StrEnum):
-    ADD = "add"
-    REMOVE = "remove"
-    RENAME = "rename"
-    APPOINT = "appoint"
-
-
-ROOM_POWERS: Final[dict[bool, frozenset[RoomAction]]] = {True: frozenset(RoomAction), False: frozenset()}
-"""Room admin or not → actions. The creator is the first admin. Removing what the register refuses needs no power."""
-
-
-def may_in_room(admin: bool, action: RoomAction) -> bool:
-    return action in ROOM_POWERS[admin]
