@@ -15,7 +15,16 @@ from coterie.group.entry import (
     make_entry,
     open_reference,
 )
-from coterie.group.sealed_blob import CHUNK_BYTES, BadBlob, BlobKey, BlobRef, SealedBlob, open_blob_untrusted, seal_blob
+from coterie.group.sealed_blob import (
+    CHUNK_BYTES,
+    LARGEST_BLOB,
+    BadBlob,
+    BlobKey,
+    BlobRef,
+    SealedBlob,
+    open_blob_untrusted,
+    seal_blob,
+)
 from coterie.ids import BlobId
 from coterie.wire.limits import PAYLOAD_BYTES
 from tests.group.real_rooms import RealRoom
@@ -77,6 +86,18 @@ def test_a_key_cannot_be_moved_to_another_blob(two: RealRoom) -> None:
 def test_an_entry_is_malformed(payload: bytes) -> None:
     with pytest.raises(BadEntry):
         decode_entry_untrusted(payload)
+
+
+def test_an_unknown_form_is_refused_even_if_the_rest_would_decode() -> None:
+    rest = msgspec.msgpack.encode([b"i" * 32, b"k" * 60, 70_000])
+    assert isinstance(decode_entry_untrusted(b"\1" + rest), InBlob)
+    with pytest.raises(BadEntry, match="unknown form"):
+        decode_entry_untrusted(b"\2" + rest)
+
+
+def test_a_nonce_of_another_length_is_never_used(two: RealRoom) -> None:
+    with pytest.raises(ValueError, match="12 bytes"):
+        make_entry(two.groups[ADA], bytes(LARGEST_INLINE + 1), KEY, b"short")
 
 
 def test_any_entry_decodes_or_raises_the_one_error() -> None:
@@ -141,6 +162,11 @@ def test_a_blob_other_than_the_named_one_is_not_even_tried() -> None:
     for ciphertext in (other.ciphertext, SEALED.ciphertext + b"\0", b""):
         with pytest.raises(BadBlob, match="not the one"):
             open_blob_untrusted(SEALED.ref, ciphertext)
+
+
+def test_a_blob_that_nobody_would_fetch_is_not_made() -> None:
+    with pytest.raises(ValueError, match="more than"):
+        seal_blob(bytes(LARGEST_BLOB), KEY)
 
 
 def test_blobs_of_like_size_have_one_size() -> None:
