@@ -140,6 +140,17 @@ async def test_connection_lost_while_waiting(hub: Hub) -> None:
         await device.request(post)
 
 
+async def test_request_too_large_for_a_frame_is_not_sent(hub: Hub) -> None:
+    hub.on_request = lambda session, request: session.say(Posted(request.id, 1))
+    device = await hub.connect()
+    for _ in range(100):
+        with pytest.raises(ValueError, match="the most is 262144"):
+            await device.request(lambda number: post(number, bytes(262_144)))
+    assert isinstance(await device.request(post), Posted)
+    assert len(hub.sessions[0].requests) == 1
+    await device.close()
+
+
 async def test_no_answer_in_time_is_a_lost_connection(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "REQUEST_SECONDS", 0.05)
     device = await hub.connect()

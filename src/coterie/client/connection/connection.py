@@ -25,6 +25,8 @@ from coterie.client.connection.pushes import Pushes, TooMuchPushed
 from coterie.client.connection.replies import REPLIES
 from coterie.errors import CoterieError, OfflineError, PeerError
 from coterie.ids import CoterieId, PublicKey
+from coterie.wire.codec import encode_frame
+from coterie.wire.limits import FRAME_BYTES
 
 OPEN_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 30.0
@@ -151,17 +153,21 @@ class Connection:
         of the number. At most as many as the hub takes are out at once; further calls wait their turn.
 
         Raises ServerRefused or ServerUnavailable (an `Error` frame), and the reason of the connection's end
-        (ConnectionLost, MalformedAnswer, Superseded). No answer in 30 s ends the connection.
+        (ConnectionLost, MalformedAnswer, Superseded). No answer in 30 s ends the connection. A request that does not
+        fit a frame is a ValueError, and nothing was sent.
         """
+        request = make(next(self._numbers), **fields)
+        encoded = encode_frame(request)
+        if len(encoded) > FRAME_BYTES:
+            raise ValueError(f"a request of {len(encoded)} bytes; the most is {FRAME_BYTES}")
         await self._window.acquire()
         if self.reason is not None:
             # wake the next who waits: it is told the same
             self._window.release()
             raise self.reason
-        request = make(next(self._numbers), **fields)
         reply: asyncio.Future[f.Reply] = asyncio.get_running_loop().create_future()
         self._pending[request.id] = _Waiting(request, reply)
-        self._link.send(request)
+        self._link.send(encoded)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 return await reply

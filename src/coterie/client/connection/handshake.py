@@ -9,6 +9,7 @@ from coterie.client.connection.link import Answer, Link
 from coterie.ids import CoterieId, DeviceId, InviteId, PublicKey
 from coterie.trust.keys import ForgedSignature, SigningKey
 from coterie.trust.prove import Channel, Prover, sign_proof, verify_challenge
+from coterie.wire.codec import encode_frame
 from coterie.wire.frames import Challenge, Error, Greeting, Hello, Prove, ProveFounding, ProveInvite, Ready, StoreCopied
 from coterie.wire.limits import PROTOCOL_VERSION
 
@@ -46,7 +47,7 @@ async def shake_hands(
 ) -> Ready:
     """`nonce` is 32 random bytes. Raises WrongServer, StoreWasCopied, ServerRefused, ServerUnavailable,
     MalformedAnswer, ConnectionLost. Nothing that identifies the device is sent before the hub's proof holds."""
-    link.send(Hello([PROTOCOL_VERSION], coterie, nonce))
+    link.send(encode_frame(Hello([PROTOCOL_VERSION], coterie, nonce)))
     challenge = await link.next()
     if not isinstance(challenge, Challenge):
         raise _not_awaited(challenge)
@@ -59,7 +60,7 @@ async def shake_hands(
         verify_challenge(channel, challenge.signature)
     except ForgedSignature:
         raise WrongServer(address, service_key, None) from None
-    link.send(_prove(who, channel, position))
+    link.send(encode_frame(_prove(who, channel, position)))
     answer = await link.next()
     if isinstance(answer, StoreCopied):
         raise StoreWasCopied(answer.highest)

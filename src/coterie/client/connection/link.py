@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from coterie.client.connection.errors import ConnectionLost, MalformedAnswer, ServerUnreachable
 from coterie.errors import CoterieError
-from coterie.wire.codec import MalformedFrame, decode_answer_untrusted, encode_frame
-from coterie.wire.frames import Frame, Push, Reply, Welcoming
+from coterie.wire.codec import MalformedFrame, decode_answer_untrusted
+from coterie.wire.frames import Push, Reply, Welcoming
 from coterie.wire.limits import FRAME_BYTES
 
 Answer = Welcoming | Reply | Push
@@ -49,10 +49,10 @@ class Link(picows.WSListener):
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise MalformedAnswer("its certificate") from None
 
-    def send(self, frame: Frame) -> None:
-        """Hand it to the socket. After the end: nothing (who waits for an answer has been told the reason)."""
+    def send(self, encoded: bytes) -> None:
+        """Hand a frame to the socket. After the end: nothing (who waits for an answer has been told the reason)."""
         if self.reason is None and self._transport is not None:
-            self._transport.send(picows.WSMsgType.BINARY, encode_frame(frame))
+            self._transport.send(picows.WSMsgType.BINARY, encoded)
 
     async def next(self) -> Answer:
         """The next answer, while nobody is delivered to. Raises the reason of the end."""
