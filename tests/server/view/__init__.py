@@ -1,0 +1,1 @@
+"""The view's file: what it survives, and what it refuses."""
