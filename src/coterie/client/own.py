@@ -2,16 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from coterie.errors import CallerError
 from coterie.ids import CoterieId, DeviceId, MemberId, PublicKey, Seed
 from coterie.store.facts import Fact, Facts
+from coterie.store.wrap import NoDevice
 from coterie.trust.keys import SigningKey
-
-
-class NoDevice(CallerError):
-    """This home holds no device of a coterie yet."""
-
-    code = "no_device"
 
 
 @dataclass(frozen=True)
@@ -28,9 +22,9 @@ class Own:
 
 
 def load_own(facts: Facts) -> Own:
-    """Raises NoDevice if founding or joining was never finished here."""
+    """Raises NoDevice if this device never entered a coterie."""
     coterie = facts.get(Fact.COTERIE)
-    if coterie is None or facts.get(Fact.STEP) != b"member":
+    if coterie is None:
         raise NoDevice("there is no finished device here", "`coterie found LINK` or `coterie join LINK` makes one")
     return Own(
         coterie=CoterieId(coterie),

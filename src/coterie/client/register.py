@@ -75,9 +75,13 @@ class RegisterKeeper:
         decoded = decode_entry_untrusted(entry)
         return decoded, apply(state, decoded)
 
-    def keys(self) -> dict[int, CoterieKey]:
+    def coterie_keys(self) -> dict[int, CoterieKey]:
         """Every generation of the coterie key that this device can open, by number."""
         return former_keys(self.state, self._entries, self._table.keys())
+
+    def key_of(self, generation: int) -> CoterieKey:
+        """Raises KeyError for a generation that this device cannot open."""
+        return self.coterie_keys()[generation]
 
     def current_key(self) -> CoterieKey | None:
         """The generation in force, or None while nobody has sent it to this device."""
@@ -95,7 +99,7 @@ class RegisterKeeper:
     @property
     def names(self) -> Names:
         if self._names is None:
-            self._names = learn_names(self.state, self._entries, self.keys())
+            self._names = learn_names(self.state, self._entries, self.coterie_keys())
         return self._names
 
     def name(self, member: MemberId) -> str:
@@ -117,4 +121,3 @@ class RegisterKeeper:
             if entry.kind in ("Founded", "Joined") and entry.author == author:
                 return entry.seq
         return None
-

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coterie.ids import DeviceId, GroupId
+from coterie.ids import DeviceId, GroupId, RoomId
 from coterie.store.database import Database
 
 
@@ -24,6 +24,18 @@ class AlarmRow:
     fact: str
     hint: str
     raised_at: int
+
+
+@dataclass(frozen=True)
+class SuccessionRow:
+    """`successor` was founded to carry the room on in place of `group`; the lower `rank` stays."""
+
+    room: RoomId
+    group: GroupId
+    successor: GroupId
+    epoch: int
+    entry_hash: bytes
+    rank: bytes
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,24 @@ class ChoreTable:
             (group, epoch),
         )
         return [StuckReport(DeviceId(bytes(r[0])), bytes(r[1]), r[2], r[3]) for r in rows]
+
+    def put_succession(self, row: SuccessionRow) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO succession VALUES (?, ?, ?, ?, ?, ?)",
+            (row.room, row.group, row.successor, row.epoch, row.entry_hash, row.rank),
+        )
+
+    def successions(self, room: RoomId) -> list[SuccessionRow]:
+        """Lowest rank first."""
+        rows = self._db.rows(
+            "SELECT room, grp, successor, epoch, entry_hash, rank FROM succession WHERE room = ? ORDER BY rank", (room,)
+        )
+        return [
+            SuccessionRow(
+                RoomId(bytes(r[0])), GroupId(bytes(r[1])), GroupId(bytes(r[2])), r[3], bytes(r[4]), bytes(r[5])
+            )
+            for r in rows
+        ]
 
     def raise_alarm(self, kind: str, subject: str, fact: str, hint: str, now: int) -> bool:
         """False if the same alarm stands already."""

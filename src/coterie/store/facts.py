@@ -19,6 +19,8 @@ class Fact(StrEnum):
     LINK = "link"
     STEP = "step"
     PROFILE_NAME = "profile name"
+    """The name that is to be published; absent once it is."""
+    FOUNDED = "founded entry"
     COTERIE_NAME = "coterie name"
     STORE_COUNTER = "store counter"
     POSITION = "position"

@@ -49,11 +49,13 @@ class GroupTable:
         self._db = database
 
     def put(self, row: GroupRow) -> None:
+        leaving = None if row.leaving is None else b"".join(sorted(row.leaving))
         self._db.execute(
             "INSERT OR REPLACE INTO mls_group VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (row.group, row.room, row.place, row.queue, row.suite, row.cursor, row.first, row.chain)
-            + (row.register_floor, None if row.leaving is None else b"".join(sorted(row.leaving)))
-            + (row.opened, row.joined_at),
+            (
+                *(row.group, row.room, row.place, row.queue, row.suite, row.cursor, row.first, row.chain),
+                *(row.register_floor, leaving, row.opened, row.joined_at),
+            ),
         )
 
     def get(self, group: GroupId) -> GroupRow | None:
@@ -80,6 +82,9 @@ class GroupTable:
     def rows(self, group: GroupId) -> list[tuple[bytes, bytes]]:
         rows = self._db.rows("SELECT key, value FROM group_row WHERE grp = ? ORDER BY key", (group,))
         return [(bytes(r[0]), bytes(r[1])) for r in rows]
+
+    def has_state(self, group: GroupId) -> bool:
+        return self._db.row("SELECT 1 FROM group_row WHERE grp = ? LIMIT 1", (group,)) is not None
 
     def drop_state(self, group: GroupId) -> None:
         """Forget the MLS state and the commit under way; the group's place and chain stay."""

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from coterie.ids import DeviceId
+from coterie.ids import DeviceId, Seed
 from coterie.store.database import Database
 
 
 @dataclass(frozen=True)
-class InboxKey:
-    """An X-Wing key pair; `retired_at` is None for the newest."""
+class InboxKeyRow:
+    """The seed of an X-Wing key pair; `retired_at` is None for the newest."""
 
     hash: bytes
-    private: bytes = field(repr=False)
-    public: bytes
+    seed: Seed
     made_at: int
     retired_at: int | None
 
@@ -23,7 +22,7 @@ class InboxPost:
 
     id: int
     device: DeviceId
-    kind: str
+    kind: int
     body: bytes = field(repr=False)
     entry_id: bytes
     key: bytes
@@ -36,19 +35,15 @@ class InboxTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def put_key(self, key: InboxKey) -> None:
-        """A new newest key; the one before is retired at the time this one was made."""
-        self._db.execute("UPDATE inbox_key SET retired_at = ? WHERE retired_at IS NULL", (key.made_at,))
-        self._db.execute(
-            "INSERT INTO inbox_key VALUES (?, ?, ?, ?, ?)", (key.hash, key.private, key.public, key.made_at, None)
-        )
+    def put_key(self, key_hash: bytes, seed: Seed, made_at: int) -> None:
+        """A new newest key; the one before is retired now."""
+        self._db.execute("UPDATE inbox_key SET retired_at = ? WHERE retired_at IS NULL", (made_at,))
+        self._db.execute("INSERT INTO inbox_key VALUES (?, ?, ?, ?)", (key_hash, bytes(seed), made_at, None))
 
-    def keys(self) -> list[InboxKey]:
+    def keys(self) -> list[InboxKeyRow]:
         """Newest first."""
-        rows = self._db.rows(
-            "SELECT hash, private, public, made_at, retired_at FROM inbox_key ORDER BY made_at DESC, hash", ()
-        )
-        return [InboxKey(bytes(r[0]), bytes(r[1]), bytes(r[2]), r[3], r[4]) for r in rows]
+        rows = self._db.rows("SELECT hash, seed, made_at, retired_at FROM inbox_key ORDER BY made_at DESC, hash", ())
+        return [InboxKeyRow(bytes(r[0]), Seed(r[1]), r[2], r[3]) for r in rows]
 
     def forget_keys(self, retired_before: int) -> None:
         self._db.execute("DELETE FROM inbox_key WHERE retired_at < ?", (retired_before,))
@@ -65,17 +60,17 @@ class InboxTable:
     def finish_entry(self, n: int) -> None:
         self._db.execute("DELETE FROM inbox_entry WHERE n = ?", (n,))
 
-    def see(self, entry_id: bytes, at: int) -> bool:
-        """Remember an entry's id. False if it was seen before: a replay."""
-        if self._db.row("SELECT 1 FROM inbox_seen WHERE id = ?", (entry_id,)) is not None:
-            return False
-        self._db.execute("INSERT INTO inbox_seen VALUES (?, ?)", (entry_id, at))
-        return True
+    def saw(self, entry_id: bytes) -> bool:
+        return self._db.row("SELECT 1 FROM inbox_seen WHERE id = ?", (entry_id,)) is not None
+
+    def see(self, entry_id: bytes, at: int) -> None:
+        """Remember an entry's id: it is acted on once."""
+        self._db.execute("INSERT OR IGNORE INTO inbox_seen VALUES (?, ?)", (entry_id, at))
 
     def forget_seen(self, before: int) -> None:
         self._db.execute("DELETE FROM inbox_seen WHERE at < ?", (before,))
 
-    def add_post(self, device: DeviceId, kind: str, body: bytes, entry_id: bytes, key: bytes, now: int) -> None:
+    def add_post(self, device: DeviceId, kind: int, body: bytes, entry_id: bytes, key: bytes, now: int) -> None:
         self._db.execute(
             "INSERT INTO inbox_post (device, kind, body, entry_id, key, made_at) VALUES (?, ?, ?, ?, ?, ?)",
             (device, kind, body, entry_id, key, now),

@@ -64,7 +64,7 @@ class MessageTable:
         return None if row is None else _message(row)
 
     def of_room(self, room: RoomId, after: MessageRow | None = None, limit: int | None = None) -> list[MessageRow]:
-        """In the room's order: as its queue has them, ours that are queued last. `limit` without `after`: the newest."""
+        """In the room's order: as its queue has them, ours queued last. With `limit` and no `after`, the newest."""
         last = _QUEUED_LAST
         if after is not None:
             rows = self._db.rows(

@@ -16,12 +16,11 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
         CREATE TABLE invite (invite BLOB PRIMARY KEY, seed BLOB NOT NULL, link TEXT NOT NULL) WITHOUT ROWID;
 
         CREATE TABLE inbox_key (
-            hash BLOB PRIMARY KEY, private BLOB NOT NULL, public BLOB NOT NULL,
-            made_at INTEGER NOT NULL, retired_at INTEGER) WITHOUT ROWID;
+            hash BLOB PRIMARY KEY, seed BLOB NOT NULL, made_at INTEGER NOT NULL, retired_at INTEGER) WITHOUT ROWID;
         CREATE TABLE inbox_seen (id BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE inbox_entry (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, payload BLOB NOT NULL);
         CREATE TABLE inbox_post (
-            id INTEGER PRIMARY KEY, device BLOB NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL,
+            id INTEGER PRIMARY KEY, device BLOB NOT NULL, kind INTEGER NOT NULL, body BLOB NOT NULL,
             entry_id BLOB NOT NULL, key BLOB NOT NULL, made_at INTEGER NOT NULL);
 
         CREATE TABLE client_row (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -66,6 +65,9 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
         CREATE TABLE stuck_report (
             grp BLOB, epoch INTEGER, device BLOB, entry_hash BLOB NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
             PRIMARY KEY (grp, epoch, device)) WITHOUT ROWID;
+        CREATE TABLE succession (
+            room BLOB, grp BLOB, successor BLOB, epoch INTEGER NOT NULL, entry_hash BLOB NOT NULL, rank BLOB NOT NULL,
+            PRIMARY KEY (room, grp, successor)) WITHOUT ROWID;
         CREATE TABLE alarm (
             id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, fact TEXT NOT NULL, hint TEXT NOT NULL,
             raised_at INTEGER NOT NULL, resolved_at INTEGER, UNIQUE (kind, subject));

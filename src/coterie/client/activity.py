@@ -1,0 +1,54 @@
+"""Which workers of a device have something to do: `settled` returns when none has, and none waits for the server."""
+
+import asyncio
+
+
+class Activity:
+    def __init__(self) -> None:
+        self._busy: set[object] = set()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def begin(self, worker: object) -> None:
+        self._busy.add(worker)
+        self._quiet.clear()
+
+    def end(self, worker: object) -> None:
+        self._busy.discard(worker)
+        if not self._busy:
+            self._quiet.set()
+
+    async def settled(self) -> None:
+        """Returns when no worker is busy."""
+        await self._quiet.wait()
+
+
+class Worker:
+    """Runs `step` whenever it was woken, one step at a time; busy from the wake to the end of the step, and on while
+    `expecting` says that the server owes it something."""
+
+    def __init__(self, activity: Activity) -> None:
+        self._activity = activity
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._activity.begin(self)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled; what `step` raises ends it."""
+        try:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                await self.step()
+                if not self._woken.is_set() and not self.expecting():
+                    self._activity.end(self)
+        finally:
+            self._activity.end(self)
+
+    async def step(self) -> None:
+        raise NotImplementedError
+
+    def expecting(self) -> bool:
+        raise NotImplementedError

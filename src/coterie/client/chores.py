@@ -1,0 +1,39 @@
+"""What is due at a time: each deadline is a row in the store, so that it survives the process. This file only names them."""
+
+from enum import StrEnum
+from typing import Final
+
+_MINUTE: Final = 60_000
+_DAY: Final = 86_400_000
+
+
+class ChoreKind(StrEnum):
+    """`subject` in brackets."""
+
+    UPDATE_PATH = "update path"
+    """(group) Fresh keys for this device's path: soon after joining, then weekly."""
+    STUCK_ROOM = "stuck room"
+    """(group) Ten minutes have passed since this device got stuck."""
+    REFILL = "refill"
+    """() Look at the stock of key packages and the age of the inbox key."""
+    ROTATE_KEY = "rotate key"
+    """() A removal has not been followed by a key rotation yet."""
+    KEY_WANTED = "key wanted"
+    """() Names of the present generation cannot be opened: ask a steward's devices."""
+    SWEEP = "sweep"
+    """() Delete what is old: inbox keys, ids seen."""
+
+    @property
+    def every_ms(self) -> int:
+        """How long until it comes round again, or is tried again."""
+        return _PERIODS[self]
+
+
+_PERIODS: Final = {
+    ChoreKind.UPDATE_PATH: 7 * _DAY,
+    ChoreKind.STUCK_ROOM: 10 * _MINUTE,
+    ChoreKind.REFILL: _DAY,
+    ChoreKind.ROTATE_KEY: _MINUTE,
+    ChoreKind.KEY_WANTED: 10 * _MINUTE,
+    ChoreKind.SWEEP: _DAY,
+}

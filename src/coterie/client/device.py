@@ -1,0 +1,434 @@
+"""The device: what programs and people do with it. It composes the machines of this folder and has none of its own.
+
+Between `open` and `close` one process holds the device. What changes something at the server connects by itself unless
+`run` keeps the device online; what was accepted before a connection broke is stored and goes out later.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from coterie.client import membership, outgoing, stuck, views
+from coterie.client.connection import Backoff
+from coterie.client.entering import Entering, Step
+from coterie.client.facts import (
+    AlarmFacts,
+    Identity,
+    InviteFacts,
+    MemberFacts,
+    MessageFacts,
+    MessageState,
+    RoomFacts,
+    RoomState,
+    Sent,
+    Status,
+    Synced,
+)
+from coterie.client.find import find
+from coterie.client.new_group import new_group
+from coterie.client.online import NotSettled, Online, online
+from coterie.client.own import load_own
+from coterie.client.owner import DeviceLock
+from coterie.client.state import Clock, DeviceState
+from coterie.client.wishes import Action, encode_rename
+from coterie.errors import CallerError, OfflineError, RefusedError
+from coterie.group.context import new_context, renamed
+from coterie.group.suites import Suite
+from coterie.ids import DeviceId, InviteId, MemberId, MessageId, RoomId
+from coterie.store import Unlock, forbid_core_dumps, wrap
+from coterie.store.facts import Fact
+from coterie.store.messages import MessageRow
+from coterie.store.store import Store
+from coterie.trust.kinds import DEFAULT_SEAT_S
+from coterie.trust.names import clean_name
+
+DEFAULT_EXPIRES_S: Final = 7 * 24 * 3600
+WAIT_S: Final = 30.0
+
+
+class RoomNotLive(RefusedError):
+    """The room is left, removed or stuck: history only."""
+
+    code = "room_not_live"
+
+
+class NoMessage(CallerError):
+    code = "usage"
+
+
+def system_clock() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Device:
+    """Made by `open`; closes with `close` or as a context manager."""
+
+    def __init__(self, lock: DeviceLock, state: DeviceState) -> None:
+        self._lock = lock
+        self._state = state
+        self._online: Online | None = None
+
+    # coming and going
+
+    @classmethod
+    async def found(
+        cls, home: Path, unlock: Unlock, link: str, coterie_name: str, name: str, *, clock: Clock = system_clock
+    ) -> Identity:
+        """Found a coterie with the server's founding link, and make `home` the founder's device. Resumes after a crash.
+
+        Raises WrongLink, BadName, DeviceExists, AlreadyFounded, WrongPassphrase, and OfflineError's children.
+        """
+        async with _entering(home, unlock, clock) as entering:
+            return await entering.found(link, coterie_name, name)
+
+    @classmethod
+    async def join(cls, home: Path, unlock: Unlock, link: str, name: str, *, clock: Clock = system_clock) -> Identity:
+        """Join with an invite, and make `home` the new member's device. Resumes after a crash.
+
+        Raises WrongLink, BadName, DeviceExists, NotInForce (the invite), WrongHistory, WrongPassphrase, and
+        OfflineError's children.
+        """
+        async with _entering(home, unlock, clock) as entering:
+            return await entering.join(link, name)
+
+    @classmethod
+    def open(cls, home: Path, unlock: Unlock, *, clock: Clock = system_clock) -> Self:
+        """Hold the device of `home`. Raises NoDevice, WrongPassphrase, DeviceOwned, StoreDamaged, NewerStore."""
+        forbid_core_dumps()
+        key = wrap.unlock(home, unlock)
+        lock = DeviceLock.acquire(home)
+        try:
+            store = Store(home, key)
+            try:
+                own = load_own(store.facts)
+                if store.facts.get(Fact.STEP) != Step.MEMBER.encode():
+                    raise wrap.NoDevice(
+                        "this device has not finished joining", "run the same command with its link again"
+                    )
+                return cls(lock, DeviceState(home, store, own, clock))
+            except BaseException:
+                store.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+
+    def close(self) -> None:
+        """Let go of the device. Again: nothing."""
+        self._state.store.close()
+        self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    async def run(self) -> None:
+        """Stay online until cancelled; a broken connection is made again, later each time. Raises what no retry mends."""
+        backoff = Backoff(random.random)
+        while True:
+            try:
+                async with online(self._state) as session:
+                    self._online = session
+                    self._state.changed()
+                    backoff.reset()
+                    await session.ended()
+            except OfflineError:
+                self._online = None
+                self._state.changed()
+                await asyncio.sleep(backoff.next_wait())
+            finally:
+                self._online = None
+
+    async def sync(self, timeout: float = WAIT_S) -> Synced:  # noqa: ASYNC109 - the contract of the command
+        """Bring everything up to date, do every chore that is due, send what waits. Raises OfflineError's children."""
+        before = self._state.store.messages.last_position()
+        async with self._session() as session:
+            await session.settled(timeout)
+            sent = sum(worker.writer.sent for worker in session.rooms)
+            received = [
+                row for row in self._state.store.messages.arrived_after(before) if row.state == MessageState.RECEIVED
+            ]
+            return Synced(len(session.rooms), sum(row.kind != "notice" for row in received), sent)
+
+    # facts
+
+    def status(self) -> Status:
+        return views.status(self._state, connected=self._online is not None)
+
+    def members(self) -> list[MemberFacts]:
+        return views.members(self._state)
+
+    def invites(self) -> list[InviteFacts]:
+        return views.invites(self._state)
+
+    def rooms(self) -> list[RoomFacts]:
+        return views.rooms(self._state)
+
+    def room(self, room: RoomId) -> RoomFacts:
+        return views.room_facts(self._state, self._state.room(room))
+
+    def alarms(self) -> list[AlarmFacts]:
+        return views.alarms(self._state)
+
+    def find_room(self, named: str) -> RoomId:
+        """By exact id, exact name, or six characters of the id. Raises Unknown, Ambiguous."""
+        return find("room", named, {row.room: row.name for row in self._state.store.rooms.all()})
+
+    def find_member(self, named: str) -> MemberId:
+        """As `find_room`; those in force go before those removed."""
+        names = self._state.register.names.members
+        in_force = {member.id: names.get(member.id) for member in self._state.register.state.members_in_force()}
+        everybody = {member: names.get(member) for member in self._state.register.state.members}
+        if any(name == named for name in in_force.values()):
+            return find("member", named, in_force)
+        return find("member", named, everybody)
+
+    def find_invite(self, named: str) -> InviteId:
+        return find("invite", named, dict.fromkeys(self._state.register.state.invites))
+
+    # the coterie
+
+    async def create_invite(
+        self,
+        role: str = "member",
+        seat_seconds: int | None = DEFAULT_SEAT_S,
+        expires_seconds: int = DEFAULT_EXPIRES_S,
+    ) -> InviteFacts:
+        """Invite one person. Returns once the invite is in the register and the key waits for them at the server.
+        Raises RegisterError (no power), OfflineError's children."""
+        async with self._session() as session:
+            await self._up_to_date(session)
+            invite = await membership.create_invite(
+                self._state, session.home.registration, session.connection, role, seat_seconds, expires_seconds
+            )
+        return views.invite_facts(self._state, invite)
+
+    async def revoke_invite(self, invite: InviteId) -> None:
+        """Returns once it is in the register: nobody can join with it any more. Raises RegisterError."""
+        async with self._session() as session:
+            await membership.revoke_invite(self._state, session.home.registration, invite)
+
+    async def remove_member(self, member: MemberId) -> None:
+        """Returns once it is in the register; the key's rotation and the rooms' removals follow, as far as they can in
+        the time. Raises RegisterError."""
+        async with self._session() as session:
+            await membership.remove_member(self._state, session.home.registration, member)
+            await self._follow_up(session)
+
+    async def remove_device(self, device: DeviceId) -> None:
+        """As `remove_member`, for one device."""
+        async with self._session() as session:
+            await membership.remove_device(self._state, session.home.registration, device)
+            await self._follow_up(session)
+
+    async def set_profile(self, name: str) -> None:
+        """Returns once the name is in the register; without a connection it is published later. Raises BadName."""
+        cleaned = clean_name(name)
+        with self._state.groups.changing():
+            self._state.store.facts.put(Fact.PROFILE_NAME, cleaned.encode())
+        async with self._session() as session:
+            session.home.wake()
+            await self._wait(session, lambda: self._state.store.facts.get(Fact.PROFILE_NAME) is None, WAIT_S)
+
+    # rooms
+
+    async def create_room(self, name: str, members: Sequence[MemberId] = ()) -> RoomFacts:
+        """A room with these members. It is here at once; returns once the members are in, or as far as that came: raises
+        what an add failed with, OfflineError's children if the server could not be reached (they are added later)."""
+        state = self._state
+        room = RoomId(state.random(16))
+        with state.groups.changing():
+            new_group(state, new_context(room, name, state.own.member, Suite.XWING), 0)
+            for member in members:
+                if member != state.own.member:
+                    state.store.rooms.wish(room, Action.ADD, member, state.now())
+        state.changed()
+        async with self._session() as session:
+            for member in members:
+                await self._wished(session, room, Action.ADD, member)
+            await self._wait(session, lambda: state.group_of(room).opened, WAIT_S)
+        return self.room(room)
+
+    async def add_to_room(self, room: RoomId, member: MemberId) -> None:
+        """Returns once all their devices are in. Raises CommitRefused, NoKeyPackage, OfflineError's children."""
+        await self._wish(room, Action.ADD, member)
+
+    async def remove_from_room(self, room: RoomId, member: MemberId) -> None:
+        """Returns once they are out. Raises CommitRefused, OfflineError's children."""
+        await self._wish(room, Action.REMOVE, member)
+
+    async def rename_room(self, room: RoomId, name: str | None = None, topic: str | None = None) -> None:
+        """Raises BadRoomText, CommitRefused, OfflineError's children."""
+        self._must_be_live(room)
+        renamed(self._state.context(self._state.room(room).group), name=name, topic=topic)
+        await self._wish(room, Action.RENAME, encode_rename(name, topic))
+
+    async def leave_room(self, room: RoomId) -> None:
+        """Say that this member leaves; another device then commits the removal. Returns once it is said."""
+        self._must_be_live(room)
+        outgoing.queue_leave(self._state, room)
+        async with self._session() as session:
+            session.look_again()
+            await self._wait(session, lambda: self._state.room(room).state == RoomState.LEFT, WAIT_S)
+
+    async def found_successor(self, room: RoomId) -> None:
+        """Carry a stuck room on in a new group. Raises NotStuck."""
+        stuck.found_successor(self._state, room)
+        async with self._session() as session:
+            session.look_again()
+            await session.settled(WAIT_S)
+
+    async def rejoin(self, room: RoomId) -> None:
+        """Give up this device's state of the room and ask its members to add it again; history stays."""
+        self._state.room(room)
+        stuck.ask_again(self._state, "you asked to be added again", room)
+        async with self._session() as session:
+            session.home.wake()
+            await session.settled(WAIT_S)
+
+    # messages
+
+    async def send(self, room: RoomId, text: str, wait: float = 10.0) -> Sent:
+        """Put a message on its way; it is in the outbox and on screen at once. Waits up to `wait` seconds for the server
+        to store it; otherwise it is queued, with the reason. Raises TextTooLong, RoomNotLive."""
+        self._must_be_live(room)
+        message = outgoing.queue_text(self._state, room, text)
+
+        def is_sent() -> bool:
+            row = self._state.store.messages.get(message)
+            return row is not None and row.state != MessageState.QUEUED
+
+        try:
+            async with self._session() as session:
+                session.look_again()
+                await self._wait(session, is_sent, wait)
+        except OfflineError as offline:
+            if not is_sent():
+                row = self._state.room(room)
+                reason = row.reason if row.state != RoomState.ACTIVE else offline.fact
+                return Sent(message, MessageState.QUEUED, reason)
+        return Sent(message, MessageState.SENT)
+
+    def messages(
+        self, room: RoomId | None = None, after: MessageId | None = None, limit: int | None = None
+    ) -> list[MessageFacts]:
+        """In the room's order, or over all rooms in the order of arrival. With `limit` and no `after`, the newest."""
+        start = self._message(after)
+        if room is not None:
+            rows = self._state.store.messages.of_room(room, start, limit)
+        else:
+            rows = self._state.store.messages.arrived_after(0 if start is None else start.id)
+            if limit is not None:
+                rows = rows[:limit] if start is not None else rows[-limit:]
+        return [views.message_facts(self._state, row) for row in rows]
+
+    async def follow(self, room: RoomId | None = None, after: MessageId | None = None) -> AsyncIterator[MessageFacts]:
+        """What is here (after `after`), then what comes, in the order of arrival, until cancelled. Needs the device to be
+        kept online (`run`) to see anything new."""
+        changed = self._state.watch()
+        start = self._message(after)
+        position = 0 if start is None else start.id
+        try:
+            while True:
+                changed.clear()
+                for row in self._state.store.messages.arrived_after(position, room):
+                    position = row.id
+                    yield views.message_facts(self._state, row)
+                await changed.wait()
+        finally:
+            self._state.unwatch(changed)
+
+    # inside
+
+    def _message(self, message: MessageId | None) -> MessageRow | None:
+        if message is None:
+            return None
+        row = self._state.store.messages.get(message)
+        if row is None:
+            raise NoMessage(f"there is no message {message.hex()}", "take an id from `coterie read --json`")
+        return row
+
+    def _must_be_live(self, room: RoomId) -> None:
+        row = self._state.room(room)
+        if row.state not in (RoomState.ACTIVE, RoomState.HELD):
+            raise RoomNotLive(f"{row.name!r} cannot be written to: {row.reason}", "its history stays readable")
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[Online]:
+        """The connection that `run` keeps, or one for the block."""
+        if self._online is not None:
+            yield self._online
+            return
+        async with online(self._state) as session:
+            self._online = session
+            try:
+                yield session
+            finally:
+                self._online = None
+
+    async def _up_to_date(self, session: Online) -> None:
+        await session.home.registration.sync()
+
+    async def _follow_up(self, session: Online) -> None:
+        session.home.wake()
+        session.look_again()
+        with contextlib.suppress(NotSettled):
+            await session.settled(WAIT_S)
+
+    async def _wish(self, room: RoomId, action: Action, subject: bytes) -> None:
+        self._must_be_live(room)
+        with self._state.groups.changing():
+            self._state.store.rooms.wish(room, action, subject, self._state.now())
+        async with self._session() as session:
+            await self._wished(session, room, action, subject)
+
+    async def _wished(self, session: Online, room: RoomId, action: Action, subject: bytes) -> None:
+        """Wait until the wish is fulfilled; raise what it failed with."""
+        session.look_again()
+
+        def gone() -> bool:
+            wishes = self._state.store.rooms.wishes(room)
+            return not any((wish.action, wish.subject) == (action, subject) for wish in wishes)
+
+        await self._wait(session, gone, WAIT_S)
+        worker = session.room(room)
+        failure = None if worker is None else worker.writer.failures.pop((action, subject), None)
+        if failure is not None:
+            raise failure
+
+    async def _wait(self, session: Online, done: Callable[[], bool], seconds: float) -> None:
+        """Raises NotSettled after `seconds`, or why the connection ended."""
+        changed = self._state.watch()
+
+        async def watch() -> None:
+            while not done():
+                changed.clear()
+                await changed.wait()
+
+        try:
+            await session.until(watch(), seconds)
+        finally:
+            self._state.unwatch(changed)
+
+
+@contextlib.asynccontextmanager
+async def _entering(home: Path, unlock: Unlock, clock: Clock) -> AsyncIterator[Entering]:
+    """Hold `home`, make or open its store."""
+    forbid_core_dumps()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with DeviceLock.acquire(home):
+        try:
+            key = wrap.create(home, unlock)
+        except wrap.DeviceExists:
+            key = wrap.unlock(home, unlock)
+        store = Store(home, key)
+        try:
+            yield Entering(home, store, clock)
+        finally:
+            store.close()

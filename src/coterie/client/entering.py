@@ -1,0 +1,270 @@
+"""Becoming a member: founding a coterie, or joining one by an invite. It resumes wherever it was interrupted.
+
+The keys are on disk before the server hears of them (`Step.KEYS`); once their entry is in the register the device has
+entered (`ENTERED`); with its inbox and packages at the server it is done (`MEMBER`).
+"""
+
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from coterie.client.connection import AlreadyFounded, Connection, FoundingProof, InviteProof, NotInForce, ServerRefused
+from coterie.client.facts import Identity
+from coterie.client.online import connect
+from coterie.client.own import Own, load_own
+from coterie.client.packages import open_inbox, refill
+from coterie.client.profile import publish_name
+from coterie.client.registration import Registration
+from coterie.client.state import Clock, DeviceState
+from coterie.errors import CallerError
+from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, Seed
+from coterie.store.facts import Fact
+from coterie.store.store import Store
+from coterie.store.wrap import DeviceExists
+from coterie.trust import Register, apply
+from coterie.trust.author import NewMemberKeys, found, join
+from coterie.trust.coterie_key import WrongCoterieKey
+from coterie.trust.entry import entry_hash
+from coterie.trust.invite import (
+    BadPacket,
+    FoundLink,
+    JoinLink,
+    WrongHistory,
+    check_history,
+    expect_found,
+    expect_join,
+    open_packet_untrusted,
+    parse_link_untrusted,
+)
+from coterie.trust.keys import SigningKey, device_id, member_id
+from coterie.trust.names import clean_name
+from coterie.wire import frames
+from coterie.wire.codes import ErrorCode
+
+TRIES: Final = 20
+
+
+class Step(StrEnum):
+    KEYS = "keys"
+    ENTERED = "entered"
+    MEMBER = "member"
+
+
+class OtherLink(CallerError):
+    code = "other_link"
+
+
+class RegisterKeepsMoving(CallerError):
+    code = "register_moves"
+
+
+class Entering:
+    """One store on its way in."""
+
+    def __init__(self, home: Path, store: Store, clock: Clock) -> None:
+        self._home = home
+        self._store = store
+        self._now = clock
+
+    async def found(self, text: str, coterie_name: str, name: str) -> Identity:
+        """Raises WrongLink, BadName, DeviceExists, AlreadyFounded, and what `Connection.open` raises."""
+        link = expect_found(parse_link_untrusted(text))
+        names = clean_name(coterie_name), clean_name(name)
+        self._begin(link, None)
+        if self._step() is Step.KEYS:
+            await self._found(link, *names)
+        return await self._settle(None)
+
+    async def join(self, text: str, name: str) -> Identity:
+        """Raises WrongLink, BadName, DeviceExists, WrongHistory, NotInForce (the invite), and what `Connection.open` raises."""
+        link = expect_join(parse_link_untrusted(text))
+        self._begin(link, clean_name(name))
+        if self._step() is Step.KEYS:
+            await self._join(link)
+        return await self._settle(link)
+
+    # what both need
+
+    def _step(self) -> Step | None:
+        step = self._store.facts.get(Fact.STEP)
+        return None if step is None else Step(step.decode())
+
+    def _begin(self, link: FoundLink | JoinLink, profile_name: str | None) -> None:
+        """Make the keys, once, and put them on disk."""
+        facts = self._store.facts
+        if self._step() is Step.MEMBER:
+            raise DeviceExists("this folder holds a device already", "use --home for another one")
+        known = facts.get(Fact.LINK)
+        if known is not None and known != link.text.encode():
+            raise OtherLink(
+                "this folder was begun with another link, and is not finished", "use that link, or another --home"
+            )
+        if known is not None:
+            return
+        with self._store.transaction():
+            for fact in (Fact.IDENTITY_SEED, Fact.DEVICE_SEED, Fact.LEAF_SEED):
+                facts.put(fact, secrets.token_bytes(32))
+            facts.put(Fact.LINK, link.text.encode())
+            facts.put(Fact.SERVICE_KEY, link.service_key)
+            facts.put(Fact.ADDRESSES, "\n".join(address.text for address in link.addresses).encode())
+            if profile_name is not None:
+                facts.put(Fact.PROFILE_NAME, profile_name.encode())
+            else:
+                self._store.register.put_key(0, CoterieKey(secrets.token_bytes(32)), announced=True)
+            facts.put(Fact.STEP, Step.KEYS.encode())
+
+    def _keys(self) -> NewMemberKeys:
+        seeds = (Fact.IDENTITY_SEED, Fact.DEVICE_SEED, Fact.LEAF_SEED)
+        return NewMemberKeys(*(SigningKey(Seed(self._store.facts.need(fact))) for fact in seeds))
+
+    def _enter(self, coterie: CoterieId, *, confirmed: bool) -> None:
+        """The entry is in the register (or may be: then the next connection tells)."""
+        keys, facts = self._keys(), self._store.facts
+        with self._store.transaction():
+            facts.put(Fact.COTERIE, coterie)
+            facts.put(Fact.MEMBER, member_id(keys.identity.public))
+            facts.put(Fact.DEVICE, device_id(keys.device.public))
+            facts.put_number(Fact.CONFIRMED, int(confirmed))
+            facts.put(Fact.STEP, Step.ENTERED.encode())
+
+    async def _connect(self, link: FoundLink | JoinLink) -> Connection:
+        """As one who is not in yet."""
+        addresses = [address.text for address in link.addresses]
+        key = SigningKey(link.seed)
+        if isinstance(link, FoundLink):
+            return await Connection.open(addresses, link.service_key, NO_COTERIE, FoundingProof(key))
+        return await Connection.open(addresses, link.service_key, link.coterie, InviteProof(link.invite, key))
+
+    async def _settle(self, link: JoinLink | None) -> Identity:
+        """As a device in force: the coterie key, the name, the inbox, the packages."""
+        own = load_own(self._store.facts)
+        state = DeviceState(self._home, self._store, own, self._now)
+        connection = await connect(state)
+        try:
+            registration = Registration(state, connection)
+            await registration.sync(connection.ready.head)
+            if link is not None:
+                check_history(link, state.register.state)
+                await _take_packet(state, connection, link)
+            await open_inbox(state, connection)
+            await refill(state, connection)
+            await publish_name(state, registration)
+        finally:
+            await connection.close()
+        with self._store.transaction():
+            self._store.facts.put(Fact.STEP, Step.MEMBER.encode())
+            self._store.facts.forget(Fact.LINK)
+            self._store.facts.forget(Fact.FOUNDED)
+        return Identity(own.coterie, own.member, own.device)
+
+    # founding
+
+    async def _found(self, link: FoundLink, coterie_name: str, name: str) -> None:
+        facts = self._store.facts
+        try:
+            connection = await self._connect(link)
+        except AlreadyFounded:
+            # perhaps by this very device, before it was interrupted: then it is let in as a device
+            before = facts.get(Fact.FOUNDED)
+            if before is None:
+                raise
+            self._enter(CoterieId(entry_hash(before)), confirmed=True)
+            return
+        try:
+            entry = found(
+                SigningKey(link.seed),
+                link.service_key,
+                self._keys(),
+                coterie_key=self._store.register.keys()[0],
+                coterie_name=coterie_name,
+                name=name,
+                now_ms=self._now(),
+                nonce=secrets.token_bytes(12),
+            )
+            with self._store.transaction():
+                facts.put(Fact.FOUNDED, entry)
+            await connection.request(frames.RegisterAppend, entry=entry)
+        finally:
+            await connection.close()
+        self._enter(CoterieId(entry_hash(entry)), confirmed=True)
+
+    # joining
+
+    async def _join(self, link: JoinLink) -> None:
+        try:
+            connection = await self._connect(link)
+        except NotInForce as refused:
+            await self._joined_before(link, refused)
+            return
+        try:
+            await self._append_joined(link, connection)
+        finally:
+            await connection.close()
+        self._enter(link.coterie, confirmed=False)
+
+    async def _append_joined(self, link: JoinLink, connection: Connection) -> None:
+        keys = self._keys()
+        register: Register | None = None
+        for _ in range(TRIES):
+            register = await _read_register(connection, register)
+            if register is None:
+                raise WrongHistory("the server has no register")
+            check_history(link, register)
+            entry = join(register, link.invite, SigningKey(link.seed), keys, now_ms=self._now())
+            answer = await connection.request(frames.RegisterAppend, entry=entry)
+            if isinstance(answer, frames.Appended):
+                return
+        raise RegisterKeepsMoving("the register moved each time before this device could join", "try again")
+
+    async def _joined_before(self, link: JoinLink, refused: NotInForce) -> None:
+        """The invite is spent: by this very device, if it is let in as a device. Raises `refused` otherwise."""
+        keys = self._keys()
+        own = Own(
+            coterie=link.coterie,
+            member=member_id(keys.identity.public),
+            device=device_id(keys.device.public),
+            service_key=link.service_key,
+            addresses=tuple(address.text for address in link.addresses),
+            key=keys.device,
+            leaf_seed=Seed(self._store.facts.need(Fact.LEAF_SEED)),
+        )
+        try:
+            connection = await connect(DeviceState(self._home, self._store, own, self._now))
+        except ServerRefused:
+            raise refused from None
+        await connection.close()
+        self._enter(link.coterie, confirmed=False)
+
+
+async def _read_register(connection: Connection, register: Register | None) -> Register | None:
+    """Everything after `register`, verified from the founding on."""
+    while True:
+        after = 0 if register is None else register.head.seq
+        answer = await connection.request(frames.RegisterRead, after=after)
+        for entry in answer.entries:
+            register = apply(register, entry)
+        if not answer.entries:
+            return register
+
+
+async def _take_packet(state: DeviceState, connection: Connection, link: JoinLink) -> None:
+    """The coterie key that the inviter left. Without it, or with one that does not open, the stewards are asked."""
+    if state.register.coterie_keys():
+        await connection.request(frames.PacketDone, invite=link.invite)
+        return
+    try:
+        answer = await connection.request(frames.GetPacket, invite=link.invite)
+    except ServerRefused as refused:
+        if refused.server_code != ErrorCode.NO_PACKET:
+            raise
+        return
+    try:
+        opened = open_packet_untrusted(link.seed, link.coterie, link.invite, answer.packet)
+        with state.groups.changing():
+            state.register.learn_key(opened.generation, opened.key)
+    except (BadPacket, WrongCoterieKey) as bad:
+        with state.groups.changing():
+            state.alarm("packet", link.invite.hex(), bad.fact, "names stay unknown until a member sends the key")
+        return
+    await connection.request(frames.PacketDone, invite=link.invite)

@@ -1,0 +1,204 @@
+"""What came in this device's inbox: opened, verified, and handed to whom it concerns. Each id is acted on once."""
+
+from dataclasses import replace
+from enum import Enum, auto
+
+from coterie.client import stuck, welcome
+from coterie.client.blobs import BlobWrong, get_blob
+from coterie.client.chores import ChoreKind
+from coterie.client.connection import Connection, ServerRefused
+from coterie.client.packages import inbox_keys
+from coterie.client.state import DeviceState
+from coterie.client.wishes import Action
+from coterie.group import chain
+from coterie.group.inbox import BadInboxEntry, InboxRefusal, VerifiedEntry, open_entry_untrusted, verify_entry
+from coterie.group.inbox_bodies import (
+    Base,
+    HeadNotice,
+    KeyDelivery,
+    KeyWanted,
+    Rejoin,
+    Stuck,
+    Succession,
+    Welcome,
+)
+from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
+from coterie.ids import GroupId, MemberId, QueueId
+from coterie.store.facts import Fact
+from coterie.trust.coterie_key import WrongCoterieKey
+from coterie.trust.kinds import Role
+
+
+class Dealt(Enum):
+    """DONE with the entry, or it must WAIT: for the register, for being confirmed, for a blob."""
+
+    DONE = auto()
+    WAIT = auto()
+
+
+class _SeenIds:
+    """The ids taken before, as `verify_entry` asks for them."""
+
+    def __init__(self, state: DeviceState) -> None:
+        self._state = state
+
+    def __contains__(self, entry_id: object) -> bool:
+        return isinstance(entry_id, bytes) and self._state.store.inbox.saw(entry_id)
+
+
+class Inbox:
+    def __init__(self, state: DeviceState) -> None:
+        self._state = state
+
+    async def deal(self, connection: Connection) -> tuple[int, int]:
+        """Deal with what waits, in order; what must wait stays. Returns (dealt with, waiting)."""
+        done = waiting = 0
+        for n, at, payload in self._state.store.inbox.entries():
+            dealt = await self._deal(connection, at, payload)
+            if dealt is Dealt.WAIT:
+                waiting += 1
+                continue
+            with self._state.groups.changing():
+                self._state.store.inbox.finish_entry(n)
+            done += 1
+        return done, waiting
+
+    async def _deal(self, connection: Connection, at: int, payload: bytes) -> Dealt:
+        state = self._state
+        try:
+            opened = open_entry_untrusted(
+                state.own.coterie,
+                state.own.device,
+                QueueId(state.store.facts.need(Fact.INBOX_QUEUE)),
+                inbox_keys(state),
+                payload,
+            )
+            entry = verify_entry(opened, state.register.state, _SeenIds(state), at)
+        except BadInboxEntry as bad:
+            # a sender who joined a moment ago: the register is read on before the next look
+            return Dealt.WAIT if bad.refusal is InboxRefusal.UNKNOWN_SENDER and not self._old(at) else Dealt.DONE
+        if isinstance(entry.body, Welcome):
+            return await self._welcome(connection, entry, entry.body)
+        if isinstance(entry.body, HeadNotice) and entry.body.seq > state.register.seq and not self._old(at):
+            return Dealt.WAIT
+        with state.groups.changing():
+            state.store.inbox.see(entry.id, entry.at)
+            self._act(entry)
+        state.changed()
+        return Dealt.DONE
+
+    def _old(self, at: int) -> bool:
+        return at + _WAIT_MS < self._state.now()
+
+    def _act(self, entry: VerifiedEntry) -> None:
+        state = self._state
+        match entry.body:
+            case HeadNotice():
+                self._head(entry, entry.body)
+            case KeyDelivery():
+                self._key(entry.body)
+            case KeyWanted():
+                self._key_wanted(entry, entry.body)
+            case Base():
+                self._base(entry.body)
+            case Rejoin():
+                stuck.hear_rejoin(state, entry.sender, entry.body)
+            case Stuck():
+                stuck.hear_stuck(state, entry.sender, entry.body)
+            case Succession():
+                stuck.hear_succession(state, entry.member, entry.body)
+            case _:
+                # a kind of a newer Coterie: kept nowhere, since nobody can act on it here
+                pass
+
+    def _head(self, entry: VerifiedEntry, said: HeadNotice) -> None:
+        """A peer's register head: the first from an inviter or steward confirms the coterie to a newcomer."""
+        state = self._state
+        here = state.register.hash_at(said.seq)
+        if here != said.hash:
+            who = state.register.name(entry.member)
+            state.alarm(
+                "forked register",
+                str(said.seq),
+                f"{who} has another register than you, at entry {said.seq}",
+                "the server may show different members to different people: compare safety numbers with a steward",
+            )
+            return
+        joined = state.register.joined_seq(state.own.device)
+        if joined is not None and said.seq >= joined and self.vouches(entry.member):
+            state.store.facts.put_number(Fact.CONFIRMED, 1)
+
+    def vouches(self, member: MemberId) -> bool:
+        """The inviter and the stewards: whose word confirms the coterie, and whose Welcomes a newcomer accepts."""
+        register = self._state.register.state
+        if register.member(member).role in (Role.FOUNDER, Role.STEWARD):
+            return True
+        return register.member(self._state.own.member).invited_by == member
+
+    def _key(self, said: KeyDelivery) -> None:
+        state = self._state
+        if said.generation > state.register.state.generation:
+            return
+        try:
+            state.register.learn_key(said.generation, said.coterie_key)
+        except WrongCoterieKey as wrong:
+            state.alarm("coterie key", str(said.generation), wrong.fact, wrong.hint)
+            return
+        if state.register.current_key() is not None:
+            state.store.chores.finish(ChoreKind.KEY_WANTED, b"")
+
+    def _key_wanted(self, entry: VerifiedEntry, said: KeyWanted) -> None:
+        key = self._state.register.coterie_keys().get(said.generation)
+        if key is not None:
+            self._state.post(entry.sender, KeyDelivery(said.generation, bytes(key)))
+
+    def _base(self, said: Base) -> None:
+        """The adder's word on the chain: from here on the chain is absolute."""
+        state = self._state
+        row = state.store.groups.get(GroupId(said.group))
+        if row is None or row.chain is not None or (row.first and row.first != said.n):
+            return
+        try:
+            links = chain.rebase(chain.Chain(said.n, said.chain), state.store.groups.hashes_after(row.group, said.n))
+        except chain.BaseDoesNotFit:
+            return
+        for link in links[1:]:
+            known = state.store.groups.chain_at(row.group, link.n)
+            if known is not None and link.value is not None:
+                state.store.groups.add_chain(row.group, link.n, known[0], link.value)
+        here = links[-1]
+        said_since = {
+            MemberId(wish.subject)
+            for wish in state.store.rooms.wishes(row.room)
+            if wish.action == Action.REMOVE_LEAVING
+        }
+        leaving = frozenset(MemberId(member) for member in said.leaving) | said_since
+        state.store.groups.put(
+            replace(row, first=said.n, cursor=max(row.cursor, here.n), chain=here.value, leaving=leaving)
+        )
+
+    async def _welcome(self, connection: Connection, entry: VerifiedEntry, body: Welcome) -> Dealt:
+        state = self._state
+        if body.register_seq > state.register.seq:
+            return Dealt.WAIT
+        if not state.store.facts.number(Fact.CONFIRMED) and not self.vouches(entry.member):
+            return Dealt.WAIT
+        try:
+            tree = await self._blob(connection, body.tree)
+            mls_welcome = body.welcome
+            if isinstance(mls_welcome, BlobRef):
+                mls_welcome = await self._blob(connection, mls_welcome)
+            welcome.join(state, entry, body, mls_welcome, tree)
+        except (welcome.WelcomeRefused, BadBlob, BlobWrong, ServerRefused) as refused:
+            with state.groups.changing():
+                who = state.register.name(entry.member)
+                state.alarm("invitation", entry.id.hex(), f"an invitation by {who} was refused: {refused.fact}", _ASK)
+                state.store.inbox.see(entry.id, entry.at)
+        return Dealt.DONE
+
+    async def _blob(self, connection: Connection, ref: BlobRef) -> bytes:
+        return open_blob_untrusted(ref, await get_blob(connection, ref))
+
+
+_WAIT_MS = 3_600_000
+_ASK = "ask them to invite you again; if it happens again, tell a steward"

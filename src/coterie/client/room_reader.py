@@ -1,0 +1,133 @@
+"""Following one room's queue: under which epoch, what has arrived, and what stops the next entry."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from coterie.client.blobs import BlobWrong, get_blob
+from coterie.client.connection import Connection, ServerRefused
+from coterie.client.facts import RoomState
+from coterie.client.incoming import Arrived, Incoming, WaitForBlob, WaitForRegister
+from coterie.client.state import DeviceState
+from coterie.group.exports import read_token
+from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
+from coterie.ids import GroupId
+from coterie.store.groups import GroupRow
+from coterie.wire import frames
+
+
+class RoomReader:
+    """`need_register` is called with a seq that an entry names and that is not here yet."""
+
+    def __init__(self, state: DeviceState, connection: Connection, need_register: Callable[[int], None]) -> None:
+        self.received = 0
+        self._state = state
+        self._connection = connection
+        self._need_register = need_register
+        self._incoming = Incoming(state)
+        self._followed: tuple[GroupId, int] | None = None
+        self._arrived: deque[Arrived] = deque()
+        self._ended: frames.EpochEnd | None = None
+        self._live_at: int | None = None
+
+    def pushed(self, push: frames.Pushed) -> None:
+        if self._followed is None:
+            return
+        for index, payload in enumerate(push.payloads):
+            entry_hash = push.hashes[index] if index < len(push.hashes) else b""
+            at = push.at[index] if index < len(push.at) else 0
+            self._arrived.append(Arrived(push.after + 1 + index, at, payload, entry_hash))
+
+    def follow_ended(self, push: frames.FollowEnded) -> None:
+        if push.reason == "epoch" and push.ended is not None:
+            self._ended = push.ended
+        else:
+            self._followed = None
+
+    def behind(self, row: GroupRow) -> bool:
+        """The queue is known to hold more than was taken."""
+        return self._live_at is not None and row.cursor < self._live_at
+
+    def caught_up(self, row: GroupRow) -> bool:
+        return self._live_at is not None and row.cursor >= self._live_at and self._ended is None
+
+    async def step(self, row: GroupRow) -> None:
+        """Follow, and take what has arrived, until nothing more can be taken now."""
+        current: GroupRow | None = row
+        while current is not None:
+            if not await self._follow(current) or not await self._take(current):
+                return
+            current = self._live(current)
+
+    def _live(self, row: GroupRow) -> GroupRow | None:
+        room = self._state.room(row.room)
+        live = room.state in (RoomState.ACTIVE, RoomState.HELD) and room.group == row.group
+        return self._state.store.groups.get(row.group) if live else None
+
+    async def _follow(self, row: GroupRow) -> bool:
+        """Follow from where the group stands, under its present epoch. False if the server cannot go on from there."""
+        mls = self._state.groups.get(row.group)
+        here = (row.group, mls.epoch)
+        if self._followed == here:
+            return True
+        self._arrived.clear()
+        self._ended = None
+        self._followed = here
+        token = bytes(read_token(mls))
+        answer = await self._connection.request(frames.Follow, queue=row.queue, token=token, after=row.cursor)
+        if isinstance(answer, frames.Behind):
+            self._server_is_behind(row, answer)
+            return False
+        self._live_at = answer.last
+        if row.chain is None and row.cursor == 0 and answer.after > 0:
+            with self._state.groups.changing():
+                self._state.store.groups.put(replace(row, first=answer.after, cursor=answer.after))
+        return True
+
+    def _server_is_behind(self, row: GroupRow, answer: frames.Behind) -> None:
+        """An alarm: without a restore that the server owns up to, this is a rollback."""
+        state = self._state
+        with state.groups.changing():
+            name = state.room(row.room).name
+            state.alarm(
+                "server behind",
+                row.group.hex(),
+                f"the server has lost entries of the room {name!r}: it ends at {answer.n}, and {row.cursor} were read here",
+                "what was read here is kept; tell a steward: the server may have been set back",
+            )
+
+    async def _take(self, row: GroupRow) -> bool:
+        """True if there may be more to take at once."""
+        if not self._arrived and self._ended is None:
+            return False
+        arrived, ended = list(self._arrived), self._ended
+        if ended is not None and arrived and arrived[-1].n < ended.n:
+            ended = None
+        taken = self._incoming.take(row.group, arrived, ended)
+        self.received += taken.messages
+        moved = self._state.store.groups.get(row.group) or row
+        while self._arrived and self._arrived[0].n <= moved.cursor:
+            self._arrived.popleft()
+        if taken.ended:
+            self._followed = None
+            return True
+        match taken.wait:
+            case WaitForBlob(ref):
+                await self._fetch(ref)
+                return True
+            case WaitForRegister(seq):
+                self._need_register(seq)
+                return False
+            case None if self._arrived and self._arrived[0].n > moved.cursor + 1:
+                # a hole: what is missing is asked for again
+                self._followed = None
+                return True
+        return False
+
+    async def _fetch(self, ref: BlobRef) -> None:
+        """Get what an entry names. One that cannot be had leaves the entry as it is: unreadable, whatever it was."""
+        try:
+            content = open_blob_untrusted(ref, await get_blob(self._connection, ref))
+        except (BadBlob, BlobWrong, ServerRefused):
+            content = b""
+        self._incoming.blobs[ref.id] = content

@@ -1,0 +1,141 @@
+"""What every machine of the device shares: the store, the register, the groups, the clock, and who is told of changes.
+
+Everything here is synchronous: what changes state does so in one transaction (`groups.changing()`), never across an
+await.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import coterie_mls
+
+from coterie.client.facts import RoomState
+from coterie.client.groups import GroupKeeper
+from coterie.client.own import Own
+from coterie.client.register import RegisterKeeper
+from coterie.group import chain
+from coterie.group.context import RoomContext, decode_context_untrusted
+from coterie.group.heads import NONCE_BYTES, Head, seal_head
+from coterie.group.inbox_bodies import Body, encode_body, kind_of
+from coterie.group.roster import Roster
+from coterie.ids import DeviceId, GroupId, MessageId, RoomId
+from coterie.store.groups import GroupRow
+from coterie.store.messages import MessageRow
+from coterie.store.rooms import RoomRow
+from coterie.store.store import Store
+from coterie.trust.kinds import Role
+
+Clock = Callable[[], int]
+"""Milliseconds since the epoch."""
+
+LIVE_STATES = frozenset({RoomState.ACTIVE, RoomState.HELD})
+"""The states in which a room's queue is followed."""
+
+
+class DeviceState:
+    def __init__(self, home: Path, store: Store, own: Own, clock: Clock) -> None:
+        self.home = home
+        self.store = store
+        self.own = own
+        self.now = clock
+        self.register = RegisterKeeper(store.register)
+        self.groups = GroupKeeper(store, own)
+        self._watchers: set[asyncio.Event] = set()
+
+    @staticmethod
+    def random(length: int) -> bytes:
+        return secrets.token_bytes(length)
+
+    # rooms
+
+    def room(self, room: RoomId) -> RoomRow:
+        """Raises KeyError for a room that was never here."""
+        row = self.store.rooms.get(room)
+        if row is None:
+            raise KeyError(room)
+        return row
+
+    def group_of(self, room: RoomId) -> GroupRow:
+        """The newest group of the room."""
+        row = self.store.groups.get(self.room(room).group)
+        if row is None:
+            raise KeyError(room)
+        return row
+
+    def live_groups(self) -> list[GroupRow]:
+        """The groups whose queues are to be followed."""
+        rooms = [room for room in self.store.rooms.all() if room.state in LIVE_STATES]
+        rows = [self.store.groups.get(room.group) for room in rooms]
+        return [row for row in rows if row is not None]
+
+    def roster(self, group: GroupId) -> Roster:
+        return Roster.of(self.groups.get(group).members())
+
+    def context(self, group: GroupId) -> RoomContext:
+        mls = self.groups.get(group)
+        return decode_context_untrusted(mls.extension, mls.suite)
+
+    def sealed_head(self, mls: coterie_mls.Group, row: GroupRow) -> bytes:
+        """The authenticated data for a message or commit made now."""
+        n, value = chain.claim(chain.Chain(row.cursor, row.chain))
+        head = Head(self.register.state.head, n, value)
+        return seal_head(mls, row.queue, head, self.random(NONCE_BYTES))
+
+    # telling
+
+    def notice(self, room: RoomId, place: int, n: int | None, text: str) -> None:
+        """A fact of membership as a line in the room; in a transaction."""
+        now = self.now()
+        self.store.messages.add(
+            MessageRow(
+                id=0,
+                message=MessageId(self.random(16)),
+                room=room,
+                place=place,
+                n=n,
+                member=self.own.member,
+                device=self.own.device,
+                sent_at=now,
+                received_at=now,
+                kind="notice",
+                text=text,
+                content=b"",
+                state="received",
+            )
+        )
+
+    def alarm(self, kind: str, subject: str, fact: str, hint: str) -> None:
+        """What a person must see, once for each subject; in a transaction."""
+        self.store.chores.raise_alarm(kind, subject, fact, hint, self.now())
+
+    def post(self, device: DeviceId, body: Body) -> None:
+        """Put an entry on its way to a device's inbox; in a transaction."""
+        if device == self.own.device:
+            return
+        entry_id, key = self.random(16), self.random(16)
+        self.store.inbox.add_post(device, int(kind_of(body)), encode_body(body), entry_id, key, self.now())
+
+    def steward_devices(self) -> Iterator[DeviceId]:
+        """The devices in force of the founder and the stewards."""
+        register = self.register.state
+        for member in register.members_in_force():
+            if member.role in (Role.FOUNDER, Role.STEWARD):
+                yield from (device.id for device in register.devices_of(member.id) if device.removed is None)
+
+    # watching
+
+    def watch(self) -> asyncio.Event:
+        """An event that is set at every change; `unwatch` it."""
+        event = asyncio.Event()
+        self._watchers.add(event)
+        return event
+
+    def unwatch(self, event: asyncio.Event) -> None:
+        self._watchers.discard(event)
+
+    def changed(self) -> None:
+        """Tell whoever watches that the store has something new."""
+        for event in self._watchers:
+            event.set()

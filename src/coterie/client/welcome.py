@@ -1,0 +1,126 @@
+"""Joining a group by a Welcome: look at everything before accepting anything (docs/protocol/groups.md, "Welcomes")."""
+
+import coterie_mls
+from coterie_mls import MlsError
+
+from coterie.client import stuck
+from coterie.client.chores import ChoreKind
+from coterie.client.facts import RoomState
+from coterie.client.state import DeviceState
+from coterie.errors import PeerError
+from coterie.group.context import MalformedContext, RoomContext, decode_context_untrusted
+from coterie.group.credential import MalformedCredential, claim_untrusted
+from coterie.group.inbox import VerifiedEntry
+from coterie.group.inbox_bodies import Welcome
+from coterie.group.roster import Roster
+from coterie.ids import GroupId, RoomId
+from coterie.store.groups import GroupRow
+from coterie.store.rooms import RoomRow
+
+UPDATE_SOON_MS = 60_000
+LARGE_GROUP = 20
+
+
+class WelcomeRefused(PeerError):
+    """Why a Welcome is not accepted; it is forgotten then, and an alarm stands."""
+
+    code = "welcome_refused"
+
+
+def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes, tree: bytes) -> RoomId:
+    """Join, in one transaction. `welcome` and `tree` are what the body names, fetched and opened. Raises WelcomeRefused, with
+    everything as it was but the key package, which a Welcome uses up."""
+    group, room = GroupId(body.group), RoomId(body.room)
+    _check_place(state, room, group, body.epoch)
+    with state.groups.changing():
+        state.store.inbox.see(entry.id, entry.at)
+        staged = _stage(state, welcome, tree)
+        context = _check(state, entry, body, staged)
+        known = state.store.groups.get(group)
+        if known is not None:
+            state.groups.drop(group)
+        mls = staged.join()
+        state.groups.adopt(mls)
+        before = state.store.groups.of_room(room)
+        place = known.place if known is not None else (before[-1].place + 1 if before else 0)
+        now = state.now()
+        state.store.groups.put(
+            GroupRow(
+                group=group,
+                room=room,
+                place=place,
+                queue=body.queue,
+                suite=body.suite,
+                # the server says where this device's first epoch begins; the Base must agree
+                cursor=0,
+                first=0,
+                chain=None,
+                register_floor=body.register_seq,
+                leaving=None,
+                opened=True,
+                joined_at=now,
+            )
+        )
+        state.store.rooms.put(RoomRow(room, context.name, context.topic, RoomState.ACTIVE, "", group, now))
+        for out in state.store.outbox.of_room(room):
+            state.store.outbox.not_accepted(out.id)
+        who = state.register.name(entry.member)
+        again = known is not None
+        text = f"{who} added this device again; what was said in between is missing" if again else f"{who} added you"
+        state.notice(room, place, None if again else 0, text)
+        _plan_update(state, group, len(staged.members))
+    state.changed()
+    return room
+
+
+def _check_place(state: DeviceState, room: RoomId, group: GroupId, epoch: int) -> None:
+    """A Welcome for a room that is here already must be for one that this device cannot follow any more."""
+    here = state.store.rooms.get(room)
+    if here is None or here.state in (RoomState.LEFT, RoomState.REMOVED):
+        return
+    if here.group != group:
+        if not stuck.may_succeed(state, room, group):
+            raise WelcomeRefused(f"somebody tried to put another group in place of the room {here.name!r}")
+    elif here.state != RoomState.STUCK and state.groups.get(group).epoch >= epoch:
+        raise WelcomeRefused(f"somebody sent an old invitation to the room {here.name!r}")
+
+
+def _stage(state: DeviceState, welcome: bytes, tree: bytes) -> coterie_mls.StagedWelcome:
+    try:
+        return state.groups.client.stage_welcome(welcome, tree)
+    except MlsError as error:
+        raise WelcomeRefused(f"an invitation to a room does not open ({error.code})") from None
+
+
+def _check(state: DeviceState, entry: VerifiedEntry, body: Welcome, staged: coterie_mls.StagedWelcome) -> RoomContext:
+    """Every leaf against the register, the sender against the signature, the rest against the entry. Raises WelcomeRefused."""
+    try:
+        context = decode_context_untrusted(staged.extension, staged.suite)
+        roster = Roster.of(staged.members)
+        sender = claim_untrusted(staged.sender)
+    except (MalformedContext, MalformedCredential) as bad:
+        raise WelcomeRefused(f"an invitation to a room is malformed: {bad.fact}") from None
+    if (staged.group_id, staged.epoch, staged.suite) != (
+        body.group,
+        body.epoch,
+        body.suite,
+    ) or context.room != body.room:
+        raise WelcomeRefused("an invitation to a room is for another group than it says")
+    if sender.device != entry.sender:
+        raise WelcomeRefused("an invitation to a room was signed by another device than the one that made it")
+    if state.register.hash_at(body.register_seq) != body.register_hash:
+        raise WelcomeRefused("an invitation to a room names another register than yours")
+    # a device that the register refused since then is removed before anything is sent; one refused then never came in
+    refused = roster.refused(state.register.state_at(body.register_seq) or state.register.state)
+    if refused:
+        raise WelcomeRefused(
+            f"the room {context.name!r} holds a device that the register refuses: {refused[0].sentence}"
+        )
+    return context
+
+
+def _plan_update(state: DeviceState, group: GroupId, size: int) -> None:
+    """Each device updates its path after joining; in large groups spread over a day."""
+    spread = 86_400_000 if size > LARGE_GROUP else UPDATE_SOON_MS
+    delay = int.from_bytes(state.random(8), "big") % spread
+    state.store.chores.plan(ChoreKind.UPDATE_PATH, group, state.now() + delay)
