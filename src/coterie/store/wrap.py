@@ -11,16 +11,18 @@ import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-import keyring.errors
 import msgspec
-from keyring.backend import KeyringBackend
 from msgspec import Meta
 
 from coterie.errors import CallerError, DeviceError
 from coterie.ids import Secret
 from coterie.store.passphrase import Argon2id, BrokenSeal, Passphrase, Sealed, WrappingKey, WrongKey, stretch
+
+if TYPE_CHECKING:
+    # imported where it is used: it costs every start 70 ms, and few devices have a keyring
+    from keyring.backend import KeyringBackend
 
 FILE: Final = "device.key"
 LARGEST_FILE: Final = 4096
@@ -74,7 +76,7 @@ class KeyFileUnreachable(DeviceError):
 class Keyring:
     """The operating system's keyring. `find()` the one of this system; a backend not on the list is refused."""
 
-    def __init__(self, backend: KeyringBackend) -> None:
+    def __init__(self, backend: "KeyringBackend") -> None:
         if not isinstance(backend, tuple(_allowed_backends())):
             raise KeyringRefused(
                 f"the keyring {type(backend).__module__} is not one that Coterie trusts with a key", "use a passphrase"
@@ -102,7 +104,10 @@ class Keyring:
             return None
 
     def forget(self, name: str) -> None:
-        with contextlib.suppress(keyring.errors.PasswordDeleteError), _keyring_errors():
+        """Also if it is not there any more."""
+        from keyring.errors import PasswordDeleteError
+
+        with _keyring_errors(), contextlib.suppress(PasswordDeleteError):
             self._backend.delete_password(SERVICE, name)
 
 
@@ -240,18 +245,18 @@ def _replace(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def _allowed_backends() -> Iterator[type[KeyringBackend]]:
+def _allowed_backends() -> Iterator[type["KeyringBackend"]]:
     for module, name in _ALLOWED:
         yield getattr(import_module(module), name)
 
 
 @contextlib.contextmanager
 def _keyring_errors() -> Iterator[None]:
+    from keyring.errors import InitError, KeyringError
+
     try:
         yield
-    except keyring.errors.PasswordDeleteError:
-        raise
-    except (keyring.errors.KeyringError, keyring.errors.InitError, RuntimeError) as error:
+    except (KeyringError, InitError, RuntimeError) as error:
         raise KeyringRefused(f"the keyring did not answer: {type(error).__name__}", "is it unlocked?") from None
 
 

@@ -125,6 +125,9 @@ async def test_nobody_listens(home: Path) -> None:
         await rows_of(home, "status")
     with pytest.raises(NobodyOwns):
         await rows_of(home / "never" / "made", "status")
+    (home / "file").write_bytes(b"")
+    with pytest.raises(NobodyOwns):
+        await rows_of(home / "file", "status")
 
 
 async def test_owner_that_ends_cancels_commands_and_takes_its_socket_away(home: Path) -> None:

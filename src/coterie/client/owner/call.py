@@ -37,12 +37,12 @@ async def call_owner(home: Path, command: str, params: dict[str, Any]) -> AsyncI
 
 
 async def _connect(home: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    path = place_to_call(home)
     try:
+        path = place_to_call(home)
         if path is None:
             raise FileNotFoundError
         reader, writer = await asyncio.open_unix_connection(os.fspath(path))
-    except (FileNotFoundError, ConnectionError):
+    except OSError:  # what is wrong with the folder is said by who opens it
         raise NobodyOwns(f"no process has the device in {home} open") from None
     connection: socket.socket = writer.get_extra_info("socket")
     if peer_uid(connection) != os.getuid():
