@@ -31,6 +31,21 @@ pub struct Identity {
 }
 
 impl Identity {
+    pub fn new(credential: &[u8], leaf_seed: &[u8], shard: Shard) -> Result<Arc<Self>> {
+        let key = LeafKey::from_seed(leaf_seed)?;
+        let credential = CredentialWithKey {
+            credential: Credential::new(profile::credential_type(), credential.to_vec()),
+            signature_key: key.public.to_vec().into(),
+        };
+        Ok(Arc::new(Identity {
+            crypto: CryptoProvider::new().map_err(|error| Refusal::new(Code::Internal, error))?,
+            key,
+            credential,
+            shard: Arc::new(Mutex::new(shard)),
+            turn: Mutex::new(()),
+        }))
+    }
+
     /// Run a call that changes the client's shard, all of it or nothing.
     fn attempt<T>(&self, call: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let _turn = hold(&self.turn);
@@ -67,19 +82,7 @@ impl Client {
     #[new]
     #[pyo3(signature = (credential, leaf_seed, rows = Vec::new()))]
     fn new(credential: &[u8], leaf_seed: &[u8], rows: Rows) -> PyResult<Self> {
-        let key = LeafKey::from_seed(leaf_seed)?;
-        let credential = CredentialWithKey {
-            credential: Credential::new(profile::credential_type(), credential.to_vec()),
-            signature_key: key.public.to_vec().into(),
-        };
-        let identity = Identity {
-            crypto: CryptoProvider::new().map_err(|error| Refusal::new(Code::Internal, error))?,
-            key,
-            credential,
-            shard: Arc::new(Mutex::new(shard_from(&rows)?)),
-            turn: Mutex::new(()),
-        };
-        Ok(Client { identity: Arc::new(identity) })
+        Ok(Client { identity: Identity::new(credential, leaf_seed, shard_from(&rows)?)? })
     }
 
     #[getter]
@@ -98,20 +101,7 @@ impl Client {
 
     #[pyo3(signature = (group_id, extension, suite = profile::XWING))]
     fn create(&self, py: Python<'_>, group_id: &[u8], extension: &[u8], suite: u16) -> PyResult<Group> {
-        let group = py.detach(|| {
-            self.identity.attempt(|identity| {
-                let tap = Tap::on(&identity.crypto);
-                let store = Store::for_group(&identity.shard, Shard::default());
-                let mls = MlsGroup::new_with_group_id(
-                    &Provider { tap: &tap, store: &store },
-                    &identity.key.signer(&tap),
-                    &profile::create_config(suite, context::extensions(extension)?)?,
-                    GroupId::from_slice(group_id),
-                    identity.credential.clone(),
-                )?;
-                Ok(Group::new(&self.identity, mls, store))
-            })
-        })?;
+        let group = py.detach(|| self.identity.attempt(|_| create(&self.identity, group_id, extension, suite)))?;
         Ok(group)
     }
 
@@ -137,6 +127,19 @@ impl Client {
             hold(&self.identity.shard).rollback();
         });
     }
+}
+
+pub fn create(identity: &Arc<Identity>, group_id: &[u8], extension: &[u8], suite: u16) -> Result<Group> {
+    let tap = Tap::on(&identity.crypto);
+    let store = Store::for_group(&identity.shard, Shard::default());
+    let mls = MlsGroup::new_with_group_id(
+        &Provider { tap: &tap, store: &store },
+        &identity.key.signer(&tap),
+        &profile::create_config(suite, context::extensions(extension)?)?,
+        GroupId::from_slice(group_id),
+        identity.credential.clone(),
+    )?;
+    Ok(Group::new(identity, mls, store))
 }
 
 fn load(identity: &Arc<Identity>, group_id: &[u8], rows: &Rows) -> Result<Group> {

@@ -20,6 +20,14 @@ pub fn extensions(content: &[u8]) -> Result<Extensions<GroupContext>> {
     .map_err(|error| Refusal::new(Code::Internal, error))
 }
 
+/// The content that a commit sets: its list must be the one that `extensions` makes.
+pub fn replaced(list: &Extensions<GroupContext>) -> Result<Vec<u8>> {
+    if list.required_capabilities().is_none() || list.unknown(CONTEXT_EXTENSION).is_none() {
+        return Err(Refusal::new(Code::RefusedProposal, "the new group context lacks what every Coterie group has"));
+    }
+    content(list, Code::RefusedProposal)
+}
+
 /// The content of CONTEXT_EXTENSION, empty if there is none. Refuses a list that holds anything a Coterie group has not.
 pub fn content(extensions: &Extensions<GroupContext>, code: Code) -> Result<Vec<u8>> {
     for extension in extensions.iter() {

@@ -45,22 +45,24 @@ impl GroupCore {
     }
 
     /// Run a call that changes the group, all of it or nothing. Writes not yet taken survive a failure.
-    fn attempt<T: Send>(&self, py: Python<'_>, call: impl FnOnce(&mut Live) -> Result<T> + Send) -> PyResult<T> {
-        Ok(py.detach(|| {
-            let mut live = hold(&self.live);
-            hold(&live.store.group).save();
-            let outcome = caught(|| call(&mut live));
-            match &outcome {
-                Ok(_) => hold(&live.store.group).release(),
-                Err(refusal) => {
-                    let changed = hold(&live.store.group).restore();
-                    if changed || refusal.code == Code::Internal {
-                        live.reload()?;
-                    }
+    pub fn attempt<T>(&self, call: impl FnOnce(&mut Live) -> Result<T>) -> Result<T> {
+        let mut live = hold(&self.live);
+        hold(&live.store.group).save();
+        let outcome = caught(|| call(&mut live));
+        match &outcome {
+            Ok(_) => hold(&live.store.group).release(),
+            Err(refusal) => {
+                let changed = hold(&live.store.group).restore();
+                if changed || refusal.code == Code::Internal {
+                    live.reload()?;
                 }
             }
-            outcome
-        })?)
+        }
+        outcome
+    }
+
+    fn change<T: Send>(&self, py: Python<'_>, call: impl FnOnce(&mut Live) -> Result<T> + Send) -> PyResult<T> {
+        Ok(py.detach(|| self.attempt(call))?)
     }
 }
 
@@ -93,15 +95,15 @@ impl Live {
 
 const EMPTY: &[u8] = &[];
 
-struct Wanted<'a> {
-    add: Vec<&'a [u8]>,
-    remove: Vec<u32>,
-    extension: Option<&'a [u8]>,
-    path: bool,
-    aad: &'a [u8],
+pub struct Wanted<'a> {
+    pub add: Vec<&'a [u8]>,
+    pub remove: Vec<u32>,
+    pub extension: Option<&'a [u8]>,
+    pub path: bool,
+    pub aad: &'a [u8],
 }
 
-fn commit(identity: &Identity, live: &mut Live, wanted: Wanted<'_>) -> Result<()> {
+pub fn commit(identity: &Identity, live: &mut Live, wanted: Wanted<'_>) -> Result<()> {
     live.active()?;
     if live.mls.pending_commit().is_some() {
         return Err(Refusal::new(Code::PendingCommit, "merge or discard the pending commit first"));
@@ -142,14 +144,14 @@ fn commit(identity: &Identity, live: &mut Live, wanted: Wanted<'_>) -> Result<()
     Ok(())
 }
 
-enum Received {
+pub enum Received {
     Application(Application),
     Commit(Box<StagedCommit>),
     Proposal(Proposal),
     Own(Own),
 }
 
-fn process(core: &Arc<GroupCore>, live: &mut Live, message: &[u8]) -> Result<Received> {
+pub fn process(core: &Arc<GroupCore>, live: &mut Live, message: &[u8]) -> Result<Received> {
     live.active()?;
     // Refuses PublicMessage: OpenMLS lets external commits through whatever the wire format policy says.
     let envelope = decode_private_untrusted(message)?;
@@ -191,7 +193,7 @@ fn process(core: &Arc<GroupCore>, live: &mut Live, message: &[u8]) -> Result<Rec
 
 #[pyclass(frozen, module = "coterie_mls")]
 pub struct Group {
-    core: Arc<GroupCore>,
+    pub core: Arc<GroupCore>,
     #[pyo3(get)]
     group_id: Vec<u8>,
     #[pyo3(get)]
@@ -277,7 +279,7 @@ impl Group {
     }
 
     fn encrypt(&self, py: Python<'_>, plaintext: &[u8], aad: &[u8]) -> PyResult<Encrypted> {
-        self.core.attempt(py, |live| {
+        self.core.change(py, |live| {
             let identity = &self.core.identity;
             let tap = Tap::on(&identity.crypto);
             live.mls.set_aad(aad.to_vec());
@@ -300,7 +302,7 @@ impl Group {
     ) -> PyResult<PendingCommit> {
         let add = add.iter().map(|wire| &wire[..]).collect();
         let wanted = Wanted { add, remove, extension, path, aad };
-        self.core.attempt(py, |live| {
+        self.core.change(py, |live| {
             commit(&self.core.identity, live, wanted)?;
             PendingCommit::describe(&self.core, live)
         })
@@ -314,7 +316,7 @@ impl Group {
     }
 
     fn merge_pending(&self, py: Python<'_>) -> PyResult<()> {
-        self.core.attempt(py, |live| {
+        self.core.change(py, |live| {
             if live.mls.pending_commit().is_none() {
                 return Err(none());
             }
@@ -326,7 +328,7 @@ impl Group {
     }
 
     fn discard_pending(&self, py: Python<'_>) -> PyResult<()> {
-        self.core.attempt(py, |live| {
+        self.core.change(py, |live| {
             live.mls.clear_pending_commit(&live.store)?;
             live.forget_pending();
             Ok(())
@@ -334,7 +336,7 @@ impl Group {
     }
 
     fn process<'py>(&self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        match self.core.attempt(py, |live| process(&self.core, live, message))? {
+        match self.core.change(py, |live| process(&self.core, live, message))? {
             Received::Application(application) => application.into_bound_py_any(py),
             Received::Commit(commit) => (*commit).into_bound_py_any(py),
             Received::Proposal(proposal) => proposal.into_bound_py_any(py),
@@ -343,7 +345,7 @@ impl Group {
     }
 
     fn merge(&self, py: Python<'_>, staged: &StagedCommit) -> PyResult<()> {
-        self.core.attempt(py, |live| {
+        self.core.change(py, |live| {
             let here = Arc::ptr_eq(&staged.origin.group, &self.core);
             if !here || staged.origin.transcript != live.transcript() {
                 return Err(Refusal::new(Code::StaleCommit, "staged in another epoch or by another group"));

@@ -16,6 +16,8 @@ mod leaf;
 mod message;
 mod pending;
 mod profile;
+#[cfg(test)]
+mod rogue;
 mod staged;
 mod store;
 mod welcome;

@@ -25,25 +25,25 @@ pub struct StagedCommit {
     pub origin: Origin,
     commit: Mutex<Option<Box<MlsStagedCommit>>>,
     #[pyo3(get)]
-    sender: Leaf,
+    pub sender: Leaf,
     #[pyo3(get)]
-    epoch: u64,
+    pub epoch: u64,
     #[pyo3(get)]
     aad: Vec<u8>,
     #[pyo3(get)]
-    added: Vec<Leaf>,
+    pub added: Vec<Leaf>,
     #[pyo3(get)]
     removed: Vec<Leaf>,
     #[pyo3(get)]
-    updated: Vec<Leaf>,
+    pub updated: Vec<Leaf>,
     #[pyo3(get)]
-    extension: Option<Vec<u8>>,
+    pub extension: Option<Vec<u8>>,
     #[pyo3(get)]
     removes_me: bool,
     #[pyo3(get)]
     has_path: bool,
     #[pyo3(get)]
-    proposals: Vec<&'static str>,
+    pub proposals: Vec<&'static str>,
 }
 
 pub fn kind(proposal: &MlsProposal) -> &'static str {
@@ -108,9 +108,7 @@ impl StagedCommit {
         }
         let path_leaf = commit.update_path_leaf_node();
         updated.extend(path_leaf.map(|node| Leaf::of_node(sender.index, node)));
-        let extension = changes_context
-            .then(|| context::content(commit.group_context().extensions(), Code::RefusedProposal))
-            .transpose()?;
+        let extension = changes_context.then(|| context::replaced(commit.group_context().extensions())).transpose()?;
         Ok(StagedCommit {
             origin,
             sender,

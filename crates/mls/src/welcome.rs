@@ -35,6 +35,17 @@ pub struct StagedWelcome {
     members: Vec<Leaf>,
 }
 
+impl StagedWelcome {
+    pub fn enter(&self) -> Result<Group> {
+        let (staged, store) = hold(&self.opened).take().ok_or_else(used)?;
+        caught(|| {
+            let tap = Tap::on(&self.identity.crypto);
+            let mls = staged.into_group(&Provider { tap: &tap, store: &store })?;
+            Ok(Group::new(&self.identity, mls, store))
+        })
+    }
+}
+
 fn used() -> Refusal {
     Refusal::new(Code::BadWelcome, "already joined or dropped")
 }
@@ -89,15 +100,7 @@ impl StagedWelcome {
     }
 
     fn join(&self, py: Python<'_>) -> PyResult<Group> {
-        let group = py.detach(|| {
-            let (staged, store) = hold(&self.opened).take().ok_or_else(used)?;
-            caught(|| {
-                let tap = Tap::on(&self.identity.crypto);
-                let mls = staged.into_group(&Provider { tap: &tap, store: &store })?;
-                Ok(Group::new(&self.identity, mls, store))
-            })
-        })?;
-        Ok(group)
+        Ok(py.detach(|| self.enter())?)
     }
 
     fn drop(&self, py: Python<'_>) {

@@ -69,7 +69,7 @@ pub fn decode_private_untrusted(message: &[u8]) -> Result<Envelope> {
     })
 }
 
-fn cut(welcome: &[u8], hash_ref: &[u8]) -> Result<Vec<u8>> {
+pub fn cut(welcome: &[u8], hash_ref: &[u8]) -> Result<Vec<u8>> {
     let mut whole: WelcomeWire = decode_untrusted(welcome, Code::Malformed, "a whole Welcome")?;
     if whole.version != MLS10 || whole.wire_format != WELCOME {
         return Err(Refusal::new(Code::Malformed, "not a Welcome of MLS 1.0"));
