@@ -28,7 +28,7 @@ from coterie.server.rates import Rates
 from coterie.server.readers import Readers
 from coterie.server.requests import Requests
 from coterie.server.rules import RULES_VERSION, Applied, EpochEnd, Record, RecordFate, encode_record
-from coterie.server.rules.record import AnyOperation, CloseQueue, HubUp, LogOpened, RegisterAppend, Session
+from coterie.server.rules.record import AnyOperation, CloseQueue, HubDown, HubUp, LogOpened, RegisterAppend, Session
 from coterie.server.sessions import Place, Sessions
 from coterie.server.view import View
 from coterie.server.websocket import wrapped
@@ -39,6 +39,7 @@ from coterie.wire.frames import Error
 from coterie.wire.limits import FRAME_BYTES
 
 STALL_SECONDS: Final = 5.0
+GOING_SECONDS: Final = 2.0
 _PUSHED_REGISTER_BYTES: Final = FRAME_BYTES - 1024
 
 
@@ -86,6 +87,8 @@ class Hub:
         self._flight: dict[int, list[Waiting]] = {}
         self._moved_at = self._loop.time()
         self._stalled = False
+        self._leaving = False
+        self._down = asyncio.Event()
         self._fill_planned = False
         self._flush_planned = False
         self._to_flush: list[DeviceConnection] = []
@@ -138,11 +141,23 @@ class Hub:
         if log is None or log.service_key != keys.service.public:
             raise WrongLog("this log belongs to another service key", "copy service.key from a hub that serves it")
 
+    async def go_down(self) -> None:
+        """Take this incarnation out of force, so that the log's time does not wait for it. Gives up after 2 s."""
+        self._leaving = True
+        self.in_force.clear()
+        self._publish([HubDown(self.identity.keys.incarnation)], [])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOING_SECONDS):
+                await self._down.wait()
+
     def _apply(self, record: LogRecord) -> None:
         applied = self.view.apply(record.seq, record.content)
         for fault in applied.faults:
             events.warn("rules.fault", fault=fault, seq=record.seq)
         if self.identity.keys.incarnation in applied.fenced:
+            self._down.set()
+            if self._leaving:
+                return
             raise HubFenced("another server came up with this hub's id", "give each hub a data folder of its own")
         self._moved_at = self._loop.time()
         self.sessions.close_removed(applied)
@@ -158,7 +173,8 @@ class Hub:
 
     def _answer(self, applied: Applied) -> None:
         self._stalled = False
-        self.in_force.set()
+        if not self._leaving:
+            self.in_force.set()
         self.operations_applied += len(applied.outcomes)
         intake = self.intake
         waitings = self._flight.pop(applied.n, ())

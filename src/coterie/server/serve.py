@@ -41,7 +41,6 @@ PING_SECONDS: Final = 25
 _READ_BUFFER: Final = 4 * 1024
 _TLS_BUFFER: Final = 2 * (16 * 1024 + 64)
 _STORE_ID_BYTES: Final = 16
-_DRAIN_SECONDS: Final = 0.5
 
 
 class ClockBehind(CallerError):
@@ -144,7 +143,8 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
         finally:
             server.close()
             hub.sessions.close_all()
-            await asyncio.sleep(_DRAIN_SECONDS if hub.sessions.connections else 0)
+            if not tail.done():
+                await hub.go_down()
             events.tell("server.stopped", position=view.position)
 
 
