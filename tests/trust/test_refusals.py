@@ -301,6 +301,17 @@ def test_key_of_another_cannot_be_registered_without_owning_it(scene: Scene, kin
     assert refusal(scene.before(kind), taken.encoded) is Reason.FORGED
 
 
+@pytest.mark.parametrize("collides", ["member", "device"])
+def test_id_that_is_taken_is_refused_though_the_key_is_new(scene: Scene, collides: str) -> None:
+    """Two keys of one 16-byte id take 2⁶⁴ tries to find, so one is put into the state by hand."""
+    state, mo, nan = scene.state, scene.people["mo"], Person("nan")
+    if collides == "member":
+        state = replace(state, members=state.members.set(nan.id, state.member(mo.id)))
+    else:
+        state = replace(state, devices=state.devices.set(nan.device_id, state.device(mo.device_id)))
+    assert refusal(state, scene.honest("Joined").encoded) is Reason.KEY_USED
+
+
 # Unknown and malformed
 
 

@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from coterie.ids import CoterieId, CoterieKey
 from coterie.trust import apply
@@ -118,6 +121,32 @@ def test_same_content_sealed_twice_looks_different(stage: Stage) -> None:
     )
     assert one[:32] == two[:32], "the commitment is to the key"
     assert one[44:] != two[44:]
+
+
+@pytest.mark.parametrize("fault", ["padding not zero", "length beyond the end", "length too short", "a step too many"])
+def test_wrong_padding_by_a_member_does_not_open(stage: Stage, fault: str) -> None:
+    """Whoever has the key can seal by hand, as docs/protocol/register.md says; only one padding is right."""
+    stage.set_name(stage.founder, "Bo")
+    entry = last(stage)
+    body, plaintext = entry.fields, b"\x81\xa4name\xa2Bo"
+    info = b"coterie/1 seal\0" + body.prev + body.author + body.kind.encode()
+    okm = HKDF(SHA256(), 64, salt=None, info=info).derive(bytes(coterie_key(0)))
+    fields = [stage.state.coterie, body.seq, body.prev, body.at, body.author, body.kind, body.public]
+
+    def by_hand(padded: bytes) -> DecodedEntry:
+        ciphertext = ChaCha20Poly1305(okm[:32]).encrypt(bytes(12), padded, msgspec.msgpack.encode(fields))
+        return replace(entry, sealed=okm[32:] + bytes(12) + ciphertext)
+
+    right = len(plaintext).to_bytes(2, "big") + plaintext + bytes(64 - 2 - len(plaintext))
+    assert open_sealed(coterie_key(0), stage.state.coterie, by_hand(right), ProfileName) == ProfileName(name="Bo")
+    wrong = {
+        "padding not zero": right[:-1] + b"\1",
+        "length beyond the end": b"\xff\xff" + right[2:],
+        "length too short": b"\0\1" + right[2:],
+        "a step too many": right + bytes(64),
+    }[fault]
+    with pytest.raises(CannotOpen):
+        open_sealed(coterie_key(0), stage.state.coterie, by_hand(wrong), ProfileName)
 
 
 @pytest.mark.parametrize("nonce", [b"", bytes(11), bytes(13)])
