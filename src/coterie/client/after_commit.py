@@ -1,4 +1,4 @@
-"""What follows once a commit has been merged: the room's name, its lines for people, Bases for joiners, wishes fulfilled.
+"""What follows once a commit has been merged: the room's name, its lines for people, Bases for joiners, its wishes.
 
 Runs inside the transaction that merged it.
 """
@@ -18,8 +18,8 @@ from coterie.store.groups import GroupRow, PendingRow
 
 
 class PendingPlan(msgspec.Struct, frozen=True, array_like=True):
-    """What our own commit is to be followed by: the joiners with their encoded Welcomes, in the order of the deliveries;
-    the lines that people are shown; which devices it added again; the register it was judged by."""
+    """What our own commit is to be followed by: the joiners with their encoded Welcomes, in the order of the
+    deliveries; the lines that people are shown; which devices it added again; the register it was judged by."""
 
     joiners: list[tuple[bytes, bytes]]
     notices: list[str]

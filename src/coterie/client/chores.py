@@ -1,4 +1,4 @@
-"""What is due at a time: each deadline is a row in the store, so that it survives the process. This file only names them."""
+"""What is due at a time: each deadline is a row in the store, so that it survives the process. Names only."""
 
 from enum import StrEnum
 from typing import Final

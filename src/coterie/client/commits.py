@@ -1,8 +1,8 @@
 """Making our own commit: judged before it is made, stored before it is sent, merged when the queue brings it back.
 
-States of a group's commit, by what is stored: none → pending (made, fsynced) → won (its entry came back: merged) or lost
-(another's came: discarded, built again from the wishes that are left). A crash changes nothing: the stored bytes are
-sent again under the same key, and the queue tells who won.
+States of a group's commit, by what is stored: none → pending (made, fsynced) → won (its entry came back: merged) or
+lost (another's came: discarded, built again from the wishes that are left). A crash changes nothing: the stored bytes
+are sent again under the same key, and the queue tells who won.
 """
 
 import hashlib

@@ -143,7 +143,7 @@ class Entering:
         connection = await connect(state)
         try:
             registration = Registration(state, connection)
-            await registration.sync(connection.ready.head)
+            await registration.sync()
             if link is not None:
                 check_history(link, state.register.state)
                 await _take_packet(state, connection, link)

@@ -115,7 +115,7 @@ class HomeWorker(Worker):
 
     async def _read_register(self) -> None:
         if not self._started:
-            await self.registration.sync(self._connection.ready.head)
+            await self.registration.sync()
         while self._register_pushes:
             await self.registration.take(self._register_pushes.popleft())
         if self._needed_seq > self._state.register.seq:

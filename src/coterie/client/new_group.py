@@ -11,7 +11,7 @@ from coterie.wire.queues import CHAIN_START, QueuePurpose, QueueTerms, queue_id,
 
 
 def new_group(state: DeviceState, context: RoomContext, place: int) -> GroupRow:
-    """A group with this device alone, as the newest of its room; in a transaction. Its queue is opened by the worker."""
+    """A group with this device alone, as the newest of its room; in a transaction. The worker opens its queue."""
     group = GroupId(state.random(16))
     mls = state.groups.client.create(group, encode_context(context), int(context.suite))
     state.groups.adopt(mls)

@@ -70,6 +70,8 @@ class Online:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> Self:
+        """Raises RegisterAlarm if the hub's signed head contradicts what is here."""
+        self.home.registration.check_head(self.connection.ready.head)
         self.home.wake()
         self._start(self.home.run())
         self._start(self._dispatch())
@@ -173,8 +175,8 @@ class Online:
 @contextlib.asynccontextmanager
 async def online(state: DeviceState) -> AsyncIterator[Online]:
     """Connect, work, and close at the end of the block. Raises what `connect` raises."""
-    session = Online(state, await connect(state)).start()
+    session = Online(state, await connect(state))
     try:
-        yield session
+        yield session.start()
     finally:
         await session.close()

@@ -55,13 +55,14 @@ class Registration:
             raise self._alarm(f"the server shows another register: entry {head.seq} is not the one that is known here")
         return verified
 
-    async def sync(self, head: frames.SignedHead | None = None) -> None:
+    async def sync(self) -> None:
         """Read on to the register's end. Raises RegisterAlarm, NewerCoterie."""
         async with self._turn:
-            await self._sync(head)
+            await self._sync()
 
     async def _sync(self, head: frames.SignedHead | None = None) -> None:
-        self.check_head(head)
+        if head is not None:
+            self.check_head(head)
         while head is None or self._state.register.seq < head.seq:
             answer = await self._connection.request(frames.RegisterRead, after=self._state.register.seq)
             self.check_head(answer.head)

@@ -151,7 +151,7 @@ def ask_again(state: DeviceState, reason: str, only: RoomId | None = None) -> No
 
 
 def found_successor(state: DeviceState, room: RoomId) -> GroupId:
-    """Found the group that carries a stuck room on, and tell the roster. Raises NotStuck, or if this member is no admin."""
+    """Found the group that carries a stuck room on, and tell the roster. Raises NotStuck, also to who is no admin."""
     here, row = state.room(room), state.group_of(room)
     if here.state != RoomState.STUCK or not state.store.groups.has_state(row.group):
         raise NotStuck("this room is not stuck, or this device has no state of it", "`coterie status` says why")

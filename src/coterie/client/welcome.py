@@ -13,6 +13,7 @@ from coterie.group.credential import MalformedCredential, claim_untrusted
 from coterie.group.inbox import VerifiedEntry
 from coterie.group.inbox_bodies import Welcome
 from coterie.group.roster import Roster
+from coterie.group.suites import NeedsAnotherCoterie
 from coterie.ids import GroupId, RoomId
 from coterie.store.groups import GroupRow
 from coterie.store.rooms import RoomRow
@@ -28,8 +29,8 @@ class WelcomeRefused(PeerError):
 
 
 def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes, tree: bytes) -> RoomId:
-    """Join, in one transaction. `welcome` and `tree` are what the body names, fetched and opened. Raises WelcomeRefused, with
-    everything as it was but the key package, which a Welcome uses up."""
+    """Join, in one transaction. `welcome` and `tree` are what the body names, fetched and opened. Raises WelcomeRefused,
+    with everything as it was."""
     group, room = GroupId(body.group), RoomId(body.room)
     _check_place(state, room, group, body.epoch)
     with state.groups.changing():
@@ -93,13 +94,16 @@ def _stage(state: DeviceState, welcome: bytes, tree: bytes) -> coterie_mls.Stage
 
 
 def _check(state: DeviceState, entry: VerifiedEntry, body: Welcome, staged: coterie_mls.StagedWelcome) -> RoomContext:
-    """Every leaf against the register, the sender against the signature, the rest against the entry. Raises WelcomeRefused."""
+    """Every leaf against the register, the sender against the signature, the rest against the entry.
+
+    Raises WelcomeRefused.
+    """
     try:
         context = decode_context_untrusted(staged.extension, staged.suite)
         roster = Roster.of(staged.members)
         sender = claim_untrusted(staged.sender)
-    except (MalformedContext, MalformedCredential) as bad:
-        raise WelcomeRefused(f"an invitation to a room is malformed: {bad.fact}") from None
+    except (MalformedContext, MalformedCredential, NeedsAnotherCoterie) as bad:
+        raise WelcomeRefused(f"an invitation to a room cannot be read: {bad.fact}", bad.hint) from None
     if (staged.group_id, staged.epoch, staged.suite) != (
         body.group,
         body.epoch,
