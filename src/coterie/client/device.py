@@ -106,9 +106,7 @@ class Device:
             try:
                 own = load_own(store.facts)
                 if store.facts.get(Fact.STEP) != Step.MEMBER.encode():
-                    raise wrap.NoDevice(
-                        "this device has not finished joining", "run the same command with its link again"
-                    )
+                    raise wrap.NoDevice("this device is not done joining", "run the same command again")
                 return cls(lock, DeviceState(home, store, own, clock))
             except BaseException:
                 store.close()
@@ -239,8 +237,8 @@ class Device:
     # rooms
 
     async def create_room(self, name: str, members: Sequence[MemberId] = ()) -> RoomFacts:
-        """A room with these members. It is here at once; returns once the members are in, or as far as that came: raises
-        what an add failed with, OfflineError's children if the server could not be reached (they are added later)."""
+        """A room with these members. It is here at once; returns once the members are in. Raises what an add failed
+        with, and OfflineError's children if the server could not be reached (they are added later)."""
         state = self._state
         room = RoomId(state.random(16))
         with state.groups.changing():
@@ -295,8 +293,8 @@ class Device:
     # messages
 
     async def send(self, room: RoomId, text: str, wait: float = 10.0) -> Sent:
-        """Put a message on its way; it is in the outbox and on screen at once. Waits up to `wait` seconds for the server
-        to store it; otherwise it is queued, with the reason. Raises TextTooLong, RoomNotLive."""
+        """Put a message on its way; it is in the outbox and on screen at once. Waits up to `wait` seconds until the
+        server has stored it; otherwise it is queued, with the reason. Raises TextTooLong, RoomNotLive."""
         self._must_be_live(room)
         message = outgoing.queue_text(self._state, room, text)
 
@@ -329,8 +327,8 @@ class Device:
         return [views.message_facts(self._state, row) for row in rows]
 
     async def follow(self, room: RoomId | None = None, after: MessageId | None = None) -> AsyncIterator[MessageFacts]:
-        """What is here (after `after`), then what comes, in the order of arrival, until cancelled. Needs the device to be
-        kept online (`run`) to see anything new."""
+        """What is here (after `after`), then what comes, in the order of arrival, until cancelled. Only a device that
+        is kept online (`run`) sees anything new."""
         changed = self._state.watch()
         start = self._message(after)
         position = 0 if start is None else start.id
@@ -421,7 +419,7 @@ class Device:
 async def _entering(home: Path, unlock: Unlock, clock: Clock) -> AsyncIterator[Entering]:
     """Hold `home`, make or open its store."""
     forbid_core_dumps()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_home(home)
     with DeviceLock.acquire(home):
         try:
             key = wrap.create(home, unlock)
@@ -432,3 +430,7 @@ async def _entering(home: Path, unlock: Unlock, clock: Clock) -> AsyncIterator[E
             yield Entering(home, store, clock)
         finally:
             store.close()
+
+
+def _make_home(home: Path) -> None:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ class Entering:
         return await self._settle(None)
 
     async def join(self, text: str, name: str) -> Identity:
-        """Raises WrongLink, BadName, DeviceExists, WrongHistory, NotInForce (the invite), and what `Connection.open` raises."""
+        """Raises WrongLink, BadName, DeviceExists, WrongHistory, NotInForce, and what `Connection.open` raises."""
         link = expect_join(parse_link_untrusted(text))
         self._begin(link, clean_name(name))
         if self._step() is Step.KEYS:

@@ -1,4 +1,4 @@
-"""The device's own work while it is online: the register, the inbox, key packages, the key's rotation, chores, posts."""
+"""The device's own work while it is online: the register, the inbox, key packages, the key's rotation, posts."""
 
 import asyncio
 from collections import deque

@@ -72,7 +72,7 @@ def _new_inbox_key(state: DeviceState) -> None:
 
 def inbox_keys(state: DeviceState) -> list[InboxKey]:
     """Newest first."""
-    return [InboxKey(row.seed, row.made_at, row.retired_at) for row in state.store.inbox.keys()]
+    return [InboxKey(row.seed, row.made_at, row.retired_at) for row in state.store.inbox.key_rows()]
 
 
 async def advance_inbox(state: DeviceState, connection: Connection) -> bool:

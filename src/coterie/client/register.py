@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from coterie.ids import CoterieKey, EntryHash, InviteId, MemberId
 from coterie.store.register import RegisterTable
-from coterie.trust import Register, apply
+from coterie.trust import Register, apply, replay
 from coterie.trust.coterie_key import check_key, former_keys
 from coterie.trust.entry import DecodedEntry, decode_entry_untrusted
 from coterie.trust.names import Names, learn_names
@@ -22,8 +22,9 @@ class RegisterKeeper:
         self._entries: list[DecodedEntry] = []
         self._states: list[Register] = []
         self._names: Names | None = None
-        for entry in table.entries():
-            self._append(*self._verify(entry, self._states[-1] if self._states else None))
+        stored = [decode_entry_untrusted(entry) for entry in table.entries()]
+        for entry, state in zip(stored, replay(None, stored), strict=True):
+            self._append(entry, state)
 
     @property
     def state(self) -> Register:

@@ -92,7 +92,7 @@ class RoomReader:
             state.alarm(
                 "server behind",
                 row.group.hex(),
-                f"the server has lost entries of the room {name!r}: it ends at {answer.n}, and {row.cursor} were read here",
+                f"the server has lost entries of the room {name!r}: it has {answer.n}, this device read {row.cursor}",
                 "what was read here is kept; tell a steward: the server may have been set back",
             )
 

@@ -97,7 +97,7 @@ class RoomWriter:
         return plan.ripe_at
 
     async def _claim_for(self, row: GroupRow, plan: CommitPlan) -> bool:
-        """Claim what the plan adds. False if a device cannot be had: its wish is given up, and the plan is made anew."""
+        """Claim what the plan adds. False if a device cannot be had: its wish is given up; plan anew."""
         for device in plan.add:
             if device in self._claimed:
                 continue

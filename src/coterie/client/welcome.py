@@ -29,8 +29,10 @@ class WelcomeRefused(PeerError):
 
 
 def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes, tree: bytes) -> RoomId:
-    """Join, in one transaction. `welcome` and `tree` are what the body names, fetched and opened. Raises WelcomeRefused,
-    with everything as it was."""
+    """Join, in one transaction. `welcome` and `tree` are what the body names, fetched and opened.
+
+    Raises WelcomeRefused, with everything as it was.
+    """
     group, room = GroupId(body.group), RoomId(body.room)
     _check_place(state, room, group, body.epoch)
     with state.groups.changing():

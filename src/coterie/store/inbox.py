@@ -40,7 +40,7 @@ class InboxTable:
         self._db.execute("UPDATE inbox_key SET retired_at = ? WHERE retired_at IS NULL", (made_at,))
         self._db.execute("INSERT INTO inbox_key VALUES (?, ?, ?, ?)", (key_hash, bytes(seed), made_at, None))
 
-    def keys(self) -> list[InboxKeyRow]:
+    def key_rows(self) -> list[InboxKeyRow]:
         """Newest first."""
         rows = self._db.rows("SELECT hash, seed, made_at, retired_at FROM inbox_key ORDER BY made_at DESC, hash", ())
         return [InboxKeyRow(bytes(r[0]), Seed(r[1]), r[2], r[3]) for r in rows]
