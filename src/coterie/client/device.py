@@ -127,7 +127,7 @@ class Device:
         self.close()
 
     async def run(self) -> None:
-        """Stay online until cancelled; a broken connection is made again, later each time. Raises what no retry mends."""
+        """Stay online until cancelled; a broken connection is made again. Raises what no retry mends."""
         backoff = Backoff(random.random)
         while True:
             try:
