@@ -80,7 +80,7 @@ pub struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (credential, leaf_seed, rows = Vec::new()))]
+    #[pyo3(signature = (credential, leaf_seed, rows = Vec::new()), text_signature = "(credential, leaf_seed, rows=())")]
     fn new(credential: &[u8], leaf_seed: &[u8], rows: Rows) -> PyResult<Self> {
         Ok(Client { identity: Identity::new(credential, leaf_seed, shard_from(&rows)?)? })
     }

@@ -290,7 +290,10 @@ impl Group {
         })
     }
 
-    #[pyo3(signature = (*, add = Vec::new(), remove = Vec::new(), extension = None, path = true, aad = EMPTY))]
+    #[pyo3(
+        signature = (*, add = Vec::new(), remove = Vec::new(), extension = None, path = true, aad = EMPTY),
+        text_signature = "($self, *, add=(), remove=(), extension=None, path=True, aad=b'')"
+    )]
     fn commit(
         &self,
         py: Python<'_>,

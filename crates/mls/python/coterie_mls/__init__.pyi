@@ -34,11 +34,13 @@ bad-welcome, bad-tree, unsupported, refused-proposal, stale-commit, not-stored, 
 
 @final
 class Leaf:
-    """One leaf of a tree: what must be checked against the register before it is accepted."""
+    """One leaf of a tree: what must be checked against the register before it is accepted. Equal by value, hashable."""
 
     index: int
     credential: bytes
     signature_key: bytes
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Evidence:
@@ -63,7 +65,8 @@ class KeyPackage:
     not_after: int
 
 def parse_key_package(wire: bytes) -> KeyPackage:
-    """Decode and verify (RFC 9420 §10.1, all but the credential, which is the caller's). Raises MlsError(malformed | bad-key-package)."""
+    """Decode and verify (RFC 9420 §10.1; of the credential its type only, the rest is the caller's).
+    Raises MlsError(malformed | bad-key-package)."""
 
 @final
 class Envelope:
@@ -82,10 +85,12 @@ def cut_welcome(welcome: bytes, hash_ref: bytes) -> bytes:
     """The same Welcome with the secrets of one recipient only. Raises MlsError(malformed | no-key-package)."""
 
 def hpke_keypair(seed: bytes) -> tuple[bytes, bytes]:
-    """(private, public) X-Wing key of a 32-byte seed: DeriveKeyPair of suite 0x004D's KEM (id 0x647a), as hpke-rs 0.7 derives it."""
+    """(private, public) X-Wing key of a 32-byte seed: DeriveKeyPair of suite 0x004D's KEM (id 0x647a), as hpke-rs 0.7
+    derives it. Raises MlsError(malformed)."""
 
 def hpke_seal(public: bytes, info: bytes, aad: bytes, plaintext: bytes) -> bytes:
-    """HPKE base mode (RFC 9180 §6.1): X-Wing, HKDF-SHA256, ChaCha20-Poly1305. Returns enc (1,120 bytes) ‖ ciphertext."""
+    """HPKE base mode (RFC 9180 §6.1): X-Wing, HKDF-SHA256, ChaCha20-Poly1305. Returns enc (1,120 bytes) ‖ ciphertext.
+    Raises MlsError(malformed) for a public key of another length."""
 
 def hpke_open(private: bytes, info: bytes, aad: bytes, sealed: bytes) -> bytes:
     """Raises MlsError(malformed | cannot-decrypt)."""
@@ -94,14 +99,15 @@ def hpke_open(private: bytes, info: bytes, aad: bytes, sealed: bytes) -> bytes:
 class Client:
     """One device's MLS identity: its leaf key, its credential, its key packages."""
 
-    def __init__(self, credential: bytes, leaf_seed: bytes, rows: Sequence[Row] = ()) -> None:
-        """`leaf_seed` is the Ed25519 seed (32 bytes); `rows` are the client's rows as stored from earlier `take_writes`.
-        Raises MlsError(malformed)."""
+    def __new__(cls, credential: bytes, leaf_seed: bytes, rows: Sequence[Row] = ()) -> Client:
+        """`leaf_seed` is the Ed25519 seed (32 bytes); `rows` are the client's rows as stored after earlier
+        `take_writes`. Raises MlsError(malformed)."""
 
     @property
     def leaf_key(self) -> bytes: ...
     def key_package(self, suite: int = ..., *, last_resort: bool = False) -> KeyPackage:
-        """A new one; valid from 0 to the year 9999 (freshness is judged elsewhere). Its private parts are in the next `take_writes`."""
+        """A new one; valid from 0 to the year 9999 (freshness is judged elsewhere). Its private parts are in the next
+        `take_writes`. Raises MlsError(unsupported) for another suite."""
 
     def forget_key_package(self, hash_ref: bytes) -> None:
         """Delete the private parts of an unused package. Unknown: nothing happens."""
@@ -113,8 +119,10 @@ class Client:
         """A group from its stored rows. Raises MlsError(not-stored | malformed)."""
 
     def stage_welcome(self, welcome: bytes, tree: bytes) -> StagedWelcome:
-        """Open a Welcome with the ratchet tree that travelled apart, joining nothing yet. Consumes a one-time key package
-        in memory: `rollback` gives it back. Raises MlsError(malformed | no-key-package | bad-welcome | bad-tree)."""
+        """Open a Welcome with the ratchet tree that travelled apart, joining nothing yet. Consumes a one-time key
+        package in memory: `rollback` gives it back, and so does every error. A group context with an extension that no
+        Coterie group has is a bad welcome. Whether the device is in a group of this id already is the caller's to know.
+        Raises MlsError(malformed | no-key-package | bad-welcome | bad-tree)."""
 
     def take_writes(self) -> list[Write]:
         """The client's rows changed since the last call, each key once, in key order."""
@@ -137,7 +145,8 @@ class StagedWelcome:
         """The exporter (RFC 9420 §8.5) of the epoch that would be joined."""
 
     def join(self) -> Group:
-        """Once. Raises MlsError(bad-welcome)."""
+        """Once. Store the client's writes and the group's in one transaction, in place of older rows of the group id.
+        Raises MlsError(bad-welcome)."""
 
     def drop(self) -> None: ...
 
@@ -169,9 +178,11 @@ class StagedCommit:
     removes_me: bool
     has_path: bool
     proposals: list[str]
-    """The kinds by value, in order: add, remove, update, psk, reinit, external-init, group-context-extensions, other."""
+    """The kinds by value, in order: add, remove, update, psk, reinit, external-init, group-context-extensions or
+    other."""
     def export(self, label: str, context: bytes, length: int) -> bytes:
-        """The exporter of the epoch that merging would lead to. Raises MlsError(not-a-member) if the commit removes this device."""
+        """The exporter of the epoch that merging would lead to. Raises MlsError(not-a-member) if the commit removes
+        this device, MlsError(stale-commit) once it is merged or dropped."""
 
 @final
 class Proposal:
@@ -183,7 +194,8 @@ class Proposal:
 
 @final
 class Own:
-    """The server handed back a PrivateMessage of this very leaf; it cannot be decrypted (and need not: compare hashes)."""
+    """A PrivateMessage that claims this very leaf as its sender, as when the server hands our own back. It cannot be
+    decrypted, so any member could have made it: it is ours only if its hash is in the outbox."""
 
     epoch: int
     content: str
@@ -205,7 +217,8 @@ class PendingCommit:
     epoch: int
     """The epoch it was made in."""
     def export(self, label: str, context: bytes, length: int) -> bytes:
-        """The exporter of the epoch that merging leads to."""
+        """The exporter of the epoch that merging leads to. Raises MlsError(no-pending-commit) once it is merged or
+        discarded."""
 
 @final
 class Group:
@@ -249,8 +262,10 @@ class Group:
         aad: bytes = b"",
     ) -> PendingCommit:
         """Make a commit with its proposals by value. `add` are key packages as on the wire, `remove` leaf indices.
-        Without a path it only adds; removals force one. Raises MlsError(pending-commit | bad-key-package |
-        duplicate-key | cannot-remove-self | unsupported | not-a-member); on any error nothing has changed."""
+        Without a path it only adds; removals, a new extension and an empty commit force one. A package whose lifetime
+        is not 0 to the year 9999 is a bad one: receivers judge it by their own clocks. Raises MlsError(pending-commit |
+        malformed | bad-key-package | duplicate-key | cannot-remove-self | unsupported | not-a-member); on any error
+        nothing has changed."""
 
     def pending(self) -> PendingCommit | None:
         """What was made, also after `load` (the wire form is the caller's to keep: empty then, as is the welcome)."""
@@ -260,14 +275,18 @@ class Group:
         """Nothing pending: nothing happens."""
 
     def process(self, message: bytes) -> Application | StagedCommit | Proposal | Own:
-        """Decrypt and verify one message of this group's current epoch. Raises MlsError; the state is then as before."""
+        """Decrypt and verify one message of this group's current epoch. A message may come up to 16 places out of its
+        sender's order. A commit that changes group context extensions other than the content of CONTEXT_EXTENSION is a
+        refused proposal. Raises MlsError; the state is then as before."""
 
     def merge(self, staged: StagedCommit) -> None:
-        """Apply it; a pending commit of ours is discarded. Raises MlsError(stale-commit) unless it was staged in this epoch by this group."""
+        """Apply it; a pending commit of ours is discarded. Raises MlsError(stale-commit) unless it was staged in this
+        epoch by this group."""
 
     def drop(self, staged: StagedCommit) -> None:
         """Never apply it; its ratchet generation stays consumed."""
 
     def take_writes(self) -> list[Write]: ...
     def rollback(self) -> None:
-        """Back to the state of the last `take_writes` (or `load`). Raises MlsError(not-stored) for a group never taken."""
+        """Back to the state of the last `take_writes` (or `load`). Raises MlsError(not-stored) for a group never
+        taken."""
