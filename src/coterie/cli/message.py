@@ -49,6 +49,9 @@ def read(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most this many.")] = None,
     live: Annotated[bool, typer.Option("--follow", help="Stay, and show what arrives, until Ctrl-C.")] = False,
+    notices: Annotated[
+        bool, typer.Option("--notices", help="With --json, the lines about who came and went too.")
+    ] = False,
 ) -> None:
     """Show the messages of a room that this device has, the oldest first.
 
@@ -58,7 +61,7 @@ def read(
       coterie read Desk --limit 20
       coterie read --follow
     """
-    params: dict[str, object] = {"room": room, "after": after, "limit": limit}
+    params: dict[str, object] = {"room": room, "after": after, "limit": limit, "notices": notices or not here.as_json}
     names = {} if here.as_json or room is not None else _room_names(here)
 
     def show(message: Row) -> None:

@@ -70,6 +70,9 @@ def show_message(output: Output, message: Row, room: str | None = None) -> None:
     """One line, further lines indented under it. `room` is said where messages of several come together."""
     where = f"[{harmless(room)}] " if room else ""
     text = harmless(str(message["text"]), lines=True).replace("\n", "\n    ")
+    if message["kind"] == "notice":
+        output.say(f"{local_time(message['sent_at'])} {where}· {text}", lines=True)
+        return
     mark = "  (queued)" if message["state"] == "queued" else ""
     output.say(f"{local_time(message['sent_at'])} {where}{harmless(str(message['from']))}: {text}{mark}", lines=True)
 

@@ -83,6 +83,7 @@ class Read(Params, frozen=True):
     after: Name | None = None
     limit: Annotated[int, Meta(ge=1)] | None = None
     follow: bool = False
+    notices: bool = False
 
 
 class Sync(Params, frozen=True):
@@ -134,7 +135,7 @@ def _member_now(device: "Device", member: MemberId) -> Row:
 
 
 async def _remove_member(device: "Device", params: OneMember) -> AsyncIterator[Row]:
-    member = device.find_member(params.member)
+    member = await device.seek_member(params.member)
     await device.remove_member(member)
     yield _member_now(device, member)
 
@@ -194,7 +195,7 @@ async def _revoke_invite(device: "Device", params: OneInvite) -> AsyncIterator[R
 
 
 async def _new_room(device: "Device", params: NewRoom) -> AsyncIterator[Row]:
-    members = tuple(device.find_member(member) for member in params.members)
+    members = [await device.seek_member(member) for member in params.members]
     yield room_row(await device.create_room(params.name, members))
 
 
@@ -204,25 +205,25 @@ async def _rooms(device: "Device", params: Params) -> AsyncIterator[Row]:
 
 
 async def _add_to_room(device: "Device", params: RoomAndMember) -> AsyncIterator[Row]:
-    room = device.find_room(params.room)
-    await device.add_to_room(room, device.find_member(params.member))
+    room = await device.seek_room(params.room)
+    await device.add_to_room(room, await device.seek_member(params.member))
     yield room_row(device.room(room))
 
 
 async def _remove_from_room(device: "Device", params: RoomAndMember) -> AsyncIterator[Row]:
-    room = device.find_room(params.room)
-    await device.remove_from_room(room, device.find_member(params.member))
+    room = await device.seek_room(params.room)
+    await device.remove_from_room(room, await device.seek_member(params.member))
     yield room_row(device.room(room))
 
 
 async def _leave_room(device: "Device", params: InRoom) -> AsyncIterator[Row]:
-    room = device.find_room(params.room)
+    room = await device.seek_room(params.room)
     await device.leave_room(room)
     yield room_row(device.room(room))
 
 
 async def _room_members(device: "Device", params: InRoom) -> AsyncIterator[Row]:
-    room = device.room(device.find_room(params.room))
+    room = device.room(await device.seek_room(params.room))
     everyone = {facts.member: facts for facts in device.members()}
     for member in room.members:
         known = everyone.get(member)
@@ -239,25 +240,25 @@ async def _room_members(device: "Device", params: InRoom) -> AsyncIterator[Row]:
 async def _rename_room(device: "Device", params: Rename) -> AsyncIterator[Row]:
     if params.name is None and params.topic is None:
         raise BadParameter("nothing to change was given", "give the new name, --topic, or both")
-    room = device.find_room(params.room)
+    room = await device.seek_room(params.room)
     await device.rename_room(room, name=params.name, topic=params.topic)
     yield room_row(device.room(room))
 
 
 async def _found_successor(device: "Device", params: InRoom) -> AsyncIterator[Row]:
-    room = device.find_room(params.room)
+    room = await device.seek_room(params.room)
     await device.found_successor(room)
     yield room_row(device.room(room))
 
 
 async def _rejoin(device: "Device", params: InRoom) -> AsyncIterator[Row]:
-    room = device.find_room(params.room)
+    room = await device.seek_room(params.room)
     await device.rejoin(room)
     yield room_row(device.room(room))
 
 
 async def _send(device: "Device", params: Send) -> AsyncIterator[Row]:
-    yield sent_row(await device.send(device.find_room(params.room), params.text, wait=params.wait))
+    yield sent_row(await device.send(await device.seek_room(params.room), params.text, wait=params.wait))
 
 
 def _message_id(text: str) -> MessageId:
@@ -271,14 +272,14 @@ def _message_id(text: str) -> MessageId:
 
 
 async def _read(device: "Device", params: Read) -> AsyncIterator[Row]:
-    room = None if params.room is None else device.find_room(params.room)
+    room = None if params.room is None else await device.seek_room(params.room)
     after = None if params.after is None else _message_id(params.after)
     if not params.follow:
-        for message in device.messages(room, after=after, limit=params.limit):
+        for message in device.messages(room, after=after, limit=params.limit, notices=params.notices):
             yield message_row(message)
         return
     shown = 0
-    async for message in device.follow(room, after=after):
+    async for message in device.follow(room, after=after, notices=params.notices):
         yield message_row(message)
         shown += 1
         if shown == params.limit:

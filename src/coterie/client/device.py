@@ -28,7 +28,7 @@ from coterie.client.facts import (
     Status,
     Synced,
 )
-from coterie.client.find import find
+from coterie.client.find import Id, Unknown, find
 from coterie.client.new_group import new_group
 from coterie.client.online import NotSettled, Online, online
 from coterie.client.own import load_own
@@ -187,6 +187,22 @@ class Device:
             return find("member", named, in_force)
         return find("member", named, everybody)
 
+    async def seek_room(self, named: str) -> RoomId:
+        """As `find_room`, after a sync if the name is not known here. Raises Unknown, Ambiguous."""
+        return await self._seek(lambda: self.find_room(named))
+
+    async def seek_member(self, named: str) -> MemberId:
+        """As `find_member`, after a sync if the name is not known here. Raises Unknown, Ambiguous."""
+        return await self._seek(lambda: self.find_member(named))
+
+    async def _seek(self, look: Callable[[], Id]) -> Id:
+        try:
+            return look()
+        except Unknown:
+            with contextlib.suppress(OfflineError):
+                await self.sync()
+            return look()
+
     def find_invite(self, named: str) -> InviteId:
         return find("invite", named, dict.fromkeys(self._state.register.state.invites))
 
@@ -314,19 +330,27 @@ class Device:
         return Sent(message, MessageState.SENT)
 
     def messages(
-        self, room: RoomId | None = None, after: MessageId | None = None, limit: int | None = None
+        self,
+        room: RoomId | None = None,
+        after: MessageId | None = None,
+        limit: int | None = None,
+        *,
+        notices: bool = False,
     ) -> list[MessageFacts]:
-        """In the room's order, or over all rooms in the order of arrival. With `limit` and no `after`, the newest."""
+        """In the room's order, or over all rooms in the order of arrival. With `limit` and no `after`, the newest.
+        `notices`: the lines about membership too."""
         start = self._message(after)
         if room is not None:
-            rows = self._state.store.messages.of_room(room, start, limit)
+            rows = self._state.store.messages.of_room(room, start, limit, notices=notices)
         else:
-            rows = self._state.store.messages.arrived_after(0 if start is None else start.id)
+            rows = self._state.store.messages.arrived_after(0 if start is None else start.id, notices=notices)
             if limit is not None:
                 rows = rows[:limit] if start is not None else rows[-limit:]
         return [views.message_facts(self._state, row) for row in rows]
 
-    async def follow(self, room: RoomId | None = None, after: MessageId | None = None) -> AsyncIterator[MessageFacts]:
+    async def follow(
+        self, room: RoomId | None = None, after: MessageId | None = None, *, notices: bool = False
+    ) -> AsyncIterator[MessageFacts]:
         """What is here (after `after`), then what comes, in the order of arrival, until cancelled. Only a device that
         is kept online (`run`) sees anything new."""
         changed = self._state.watch()
@@ -335,7 +359,7 @@ class Device:
         try:
             while True:
                 changed.clear()
-                for row in self._state.store.messages.arrived_after(position, room):
+                for row in self._state.store.messages.arrived_after(position, room, notices=notices):
                     position = row.id
                     yield views.message_facts(self._state, row)
                 await changed.wait()

@@ -63,32 +63,33 @@ class MessageTable:
         row = self._db.row(f"SELECT {_COLUMNS} FROM message WHERE message = ?", (message,))  # noqa: S608 - a constant
         return None if row is None else _message(row)
 
-    def of_room(self, room: RoomId, after: MessageRow | None = None, limit: int | None = None) -> list[MessageRow]:
+    def of_room(
+        self, room: RoomId, after: MessageRow | None = None, limit: int | None = None, *, notices: bool = True
+    ) -> list[MessageRow]:
         """In the room's order: as its queue has them, ours queued last. With `limit` and no `after`, the newest."""
         last = _QUEUED_LAST
+        most = -1 if limit is None else limit
         if after is not None:
             rows = self._db.rows(
                 f"SELECT {_COLUMNS} FROM message WHERE room = ? AND (place, coalesce(n, {last}), id) > (?, ?, ?)"  # noqa: S608
-                f" ORDER BY place, coalesce(n, {last}), id LIMIT ?",
-                (room, after.place, last if after.n is None else after.n, after.id, -1 if limit is None else limit),
+                f" AND (? OR kind <> 'notice') ORDER BY place, coalesce(n, {last}), id LIMIT ?",
+                (room, after.place, last if after.n is None else after.n, after.id, notices, most),
             )
             return [_message(row) for row in rows]
         rows = self._db.rows(
-            f"SELECT {_COLUMNS} FROM message WHERE room = ?"  # noqa: S608 - constants
+            f"SELECT {_COLUMNS} FROM message WHERE room = ? AND (? OR kind <> 'notice')"  # noqa: S608 - constants
             f" ORDER BY place DESC, coalesce(n, {last}) DESC, id DESC LIMIT ?",
-            (room, -1 if limit is None else limit),
+            (room, notices, most),
         )
         return [_message(row) for row in reversed(rows)]
 
-    def arrived_after(self, position: int, room: RoomId | None = None) -> list[MessageRow]:
+    def arrived_after(self, position: int, room: RoomId | None = None, *, notices: bool = True) -> list[MessageRow]:
         """In order of arrival at this device."""
-        if room is None:
-            rows = self._db.rows(f"SELECT {_COLUMNS} FROM message WHERE id > ? ORDER BY id", (position,))  # noqa: S608
-        else:
-            rows = self._db.rows(
-                f"SELECT {_COLUMNS} FROM message WHERE id > ? AND room = ? ORDER BY id",  # noqa: S608 - a constant
-                (position, room),
-            )
+        rows = self._db.rows(
+            f"SELECT {_COLUMNS} FROM message WHERE id > ? AND (? IS NULL OR room = ?)"  # noqa: S608 - a constant
+            " AND (? OR kind <> 'notice') ORDER BY id",
+            (position, room, room, notices),
+        )
         return [_message(row) for row in rows]
 
     def last_position(self) -> int:
