@@ -22,7 +22,7 @@ demo: setup  ## two people, one server, real messages: a short transcript
 	@$(PY) scripts/demo.py
 
 test: setup  ## the tests, under ten minutes
-	@$(PY) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: setup  ## formats, lints, types and all tests, the slow ones too
 	$(VENV)/bin/ruff format --check
@@ -31,7 +31,7 @@ check: setup  ## formats, lints, types and all tests, the slow ones too
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
-	$(PY) -m pytest -n $(WORKERS) -m "" $(PYTEST_ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "" $(PYTEST_ARGS)
 
 bench: setup  ## figures as JSON lines; ONLY="pairs rooms" for some of them
 	@$(PY) -m bench $(ONLY)

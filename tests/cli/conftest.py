@@ -47,8 +47,8 @@ class Gazette:
 def gazette(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gazette]:
     """One for the tests of a module that leave it usable."""
     gazette = Gazette(tmp_path_factory.mktemp("gazette"))
-    with gazette.server.running:
-        yield gazette
+    yield gazette
+    gazette.server.kill()
 
 
 @pytest.fixture
@@ -56,5 +56,4 @@ def own_gazette(tmp_path: Path) -> Iterator[Gazette]:
     """One for a test that breaks it."""
     gazette = Gazette(tmp_path)
     yield gazette
-    with gazette.server.running:
-        pass
+    gazette.server.kill()

@@ -96,15 +96,19 @@ class Running:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Kill it if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(WAIT_SECONDS)
         self._reading.join(WAIT_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class Person:
@@ -146,7 +150,8 @@ class Server:
         self.ready = self.running.row()
 
     def stop(self) -> int:
+        """SIGTERM; the exit code."""
         return self.running.end()
 
     def kill(self) -> None:
-        self.running.end(signal.SIGKILL)
+        self.running.close()
