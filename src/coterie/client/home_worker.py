@@ -16,6 +16,7 @@ from coterie.client.registration import Registration
 from coterie.client.rotation import rotate
 from coterie.client.state import DeviceState
 from coterie.client.wishes import Action
+from coterie.errors import CoterieError, RefusedError
 from coterie.group.inbox import INBOX_TTL_MS
 from coterie.group.inbox_bodies import KeyWanted
 from coterie.ids import GroupId, QueueId
@@ -24,7 +25,10 @@ from coterie.store.facts import Fact
 from coterie.wire import frames
 
 RETRY_SECONDS = 5.0
+RETRY_MS = 10_000
 MOST_SLEEP_SECONDS = 3600.0
+CHAIN_KEPT = 100_000
+"""So many entries back a peer's head can be held against what was seen here."""
 
 
 class HomeWorker(Worker):
@@ -164,7 +168,19 @@ class HomeWorker(Worker):
 
     async def _do_chores(self) -> None:
         for chore in self._state.store.chores.due(self._state.now()):
-            await self._do(chore)
+            try:
+                await self._do(chore)
+            except (RefusedError, ServerUnavailable) as refused:
+                self._put_off(chore, refused)
+
+    def _put_off(self, chore: Chore, why: CoterieError) -> None:
+        """What cannot be done now is tried again, later each time; a refusal is said once."""
+        state, kind = self._state, ChoreKind(chore.kind)
+        wait = min(RETRY_MS * 2**chore.tries, kind.every_ms)
+        with state.groups.changing():
+            state.store.chores.plan(kind, chore.subject, state.now() + wait, chore.tries + 1)
+            if isinstance(why, RefusedError):
+                state.alarm("chore", kind, f"{kind.value} is put off: {why.fact}", why.hint)
 
     async def _do(self, chore: Chore) -> None:
         state, kind = self._state, ChoreKind(chore.kind)
@@ -189,6 +205,7 @@ class HomeWorker(Worker):
                 return
             if kind is ChoreKind.SWEEP:
                 state.store.inbox.forget_seen(state.now() - INBOX_TTL_MS)
+                state.store.groups.forget_chains(CHAIN_KEPT)
             state.store.chores.plan(kind, chore.subject, state.now() + kind.every_ms)
         self._moved()
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from coterie.client import stuck
 from coterie.client.activity import Activity
@@ -13,8 +13,12 @@ from coterie.client.room_worker import RoomWorker
 from coterie.client.state import LIVE_STATES, DeviceState
 from coterie.errors import OfflineError
 from coterie.ids import QueueId, RoomId
+from coterie.store.database import StoreBusy
 from coterie.store.facts import Fact
+from coterie.trust.apply import CLOCKS_APART_MS
 from coterie.wire import frames
+
+CUT_LOG_SECONDS: Final = 10.0
 
 
 class NotSettled(OfflineError):
@@ -37,7 +41,17 @@ async def connect(state: DeviceState) -> Connection:
         with state.groups.changing():
             state.alarm("store copied", str(copied.highest), copied.fact, copied.hint)
         connection = await Connection.open(own.addresses, own.service_key, own.coterie, proof, position=position)
+    state.clock_apart = abs(connection.ready.time - state.now()) > CLOCKS_APART_MS
     with state.groups.changing():
+        if state.clock_apart:
+            state.alarm(
+                "clock",
+                "",
+                "this device's clock is more than five minutes from the server's",
+                "messages go on; set the clock: until then this device can invite, remove and rename nobody",
+            )
+        else:
+            state.store.chores.forget_alarm("clock", "")
         generation = connection.ready.generation
         if generation > facts.number(Fact.GENERATION):
             state.alarm(
@@ -75,6 +89,7 @@ class Online:
         self.home.wake()
         self._start(self.home.run())
         self._start(self._dispatch())
+        self._start(self._keep_log_short())
         self.look_again()
         return self
 
@@ -147,6 +162,13 @@ class Online:
             self._ended.set_exception(failure)
             # whoever waits is told; if nobody does, closing tells nobody again
             self._ended.exception()
+
+    async def _keep_log_short(self) -> None:
+        """Consumed keys are deleted from the store; cutting its log deletes them from the disk."""
+        while True:
+            await asyncio.sleep(CUT_LOG_SECONDS)
+            with contextlib.suppress(StoreBusy):
+                self._state.store.database.truncate()
 
     async def _dispatch(self) -> None:
         async for push in self.connection.pushes:

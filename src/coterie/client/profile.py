@@ -10,7 +10,7 @@ from coterie.trust.author import set_profile
 async def publish_name(state: DeviceState, registration: Registration) -> None:
     """Publish the wished name, if there is one and its key is here. Returns after it is in the register."""
     name = state.store.facts.get(Fact.PROFILE_NAME)
-    if name is None or state.register.current_key() is None:
+    if name is None or state.register.current_key() is None or state.clock_apart:
         return
     wished = name.decode()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from coterie.client.after_register import entries_learned
 from coterie.client.connection import Connection
 from coterie.client.state import DeviceState
-from coterie.errors import PeerError
+from coterie.errors import PeerError, RefusedError
 from coterie.ids import EntryHash
 from coterie.store.facts import Fact
 from coterie.trust import NewerCoterie, RegisterError
@@ -23,6 +23,12 @@ class RegisterAlarm(PeerError):
     """The server's register contradicts the one this device verified. An alarm stands; nothing was taken from it."""
 
     code = "register_alarm"
+
+
+class ClockApart(RefusedError):
+    """This device's clock cannot be right; it signs no register entry with it."""
+
+    code = "clock_apart"
 
 
 class Registration:
@@ -105,9 +111,13 @@ class Registration:
     async def append(self, make: Callable[[Register], bytes]) -> EntryHash:
         """Sign an entry for the present state and append it; if another took the place, look again and sign again.
 
-        Returns the entry's hash once it is accepted and kept here. Raises RegisterError from `make` (it no longer
-        applies), ServerRefused.
+        Returns the entry's hash once it is accepted and kept here. Raises ClockApart before anything is signed,
+        RegisterError from `make` (it no longer applies), ServerRefused.
         """
+        if self._state.clock_apart:
+            raise ClockApart(
+                "this device's clock is more than five minutes from the server's", "set the clock, then try again"
+            )
         async with self._turn:
             for _ in range(TRIES):
                 await self._sync()

@@ -5,6 +5,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from coterie_mls import MlsError
+
 from coterie.client import outgoing
 from coterie.client.activity import Activity, Worker
 from coterie.client.connection import Connection, ServerRefused, ServerUnavailable
@@ -12,6 +14,7 @@ from coterie.client.new_group import room_terms
 from coterie.client.room_reader import RoomReader
 from coterie.client.room_writer import RoomWriter
 from coterie.client.state import LIVE_STATES, DeviceState
+from coterie.group.suites import NeedsAnotherCoterie
 from coterie.ids import RoomId
 from coterie.store.groups import GroupRow
 from coterie.wire import frames
@@ -36,7 +39,7 @@ class RoomWorker(Worker):
         self._state = state
         self._connection = connection
         self._later: asyncio.TimerHandle | None = None
-        self._refused = False
+        self._stopped = False
 
     def pushed(self, push: frames.Pushed) -> None:
         self.reader.pushed(push)
@@ -49,7 +52,7 @@ class RoomWorker(Worker):
     def expecting(self) -> bool:
         """The server owes something: entries up to where the queue stood, the echo of a post, the end of a race."""
         row = self._row()
-        if row is None or self._refused:
+        if row is None or self._stopped:
             return False
         echo = any(out.ciphertext is not None for out in self._state.store.outbox.of_room(self.room))
         return echo or self.reader.behind(row) or self._state.store.groups.commit(row.group) is not None
@@ -60,15 +63,18 @@ class RoomWorker(Worker):
 
     async def step(self) -> None:
         row = self._row()
-        if row is None:
+        if row is None or self._stopped:
             return
         try:
             await self._step(row)
         except ServerUnavailable as unavailable:
             self._wake_in(unavailable.retry_after or RETRY_SECONDS)
         except ServerRefused as refused:
-            self._refused = True
-            self._raise_refused(refused)
+            self._stop_room(f"the server refuses it: {refused.fact}")
+        except NeedsAnotherCoterie as newer:
+            self._stop_room(newer.fact)
+        except MlsError as broken:
+            self._stop_room(f"its state cannot be used ({broken.code})")
 
     async def _step(self, row: GroupRow) -> None:
         state = self._state
@@ -106,13 +112,15 @@ class RoomWorker(Worker):
         self.stop()
         self._later = asyncio.get_running_loop().call_later(max(0.0, seconds), self.wake)
 
-    def _raise_refused(self, refused: ServerRefused) -> None:
+    def _stop_room(self, why: str) -> None:
+        """Nothing more is done for this room on this connection; the others go on."""
+        self._stopped = True
         with self._state.groups.changing():
             name = self._state.room(self.room).name
             self._state.alarm(
-                "room refused",
+                "room stopped",
                 self.room.hex(),
-                f"the server refuses the room {name!r}: {refused.fact}",
-                "the other rooms go on; sync again, or ask to be added to the room again",
+                f"the room {name!r} does not go on: {why}",
+                "the other rooms do; sync again, or ask to be added to the room again",
             )
         self._state.changed()

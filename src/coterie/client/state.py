@@ -42,6 +42,8 @@ class DeviceState:
         self.now = clock
         self.register = RegisterKeeper(store.register)
         self.groups = GroupKeeper(store, own)
+        self.clock_apart = False
+        """At the last connection this device's clock was too far from the log's time to sign register entries."""
         self._watchers: set[asyncio.Event] = set()
 
     @staticmethod

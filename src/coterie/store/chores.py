@@ -118,6 +118,10 @@ class ChoreTable:
         )
         return True
 
+    def forget_alarm(self, kind: str, subject: str) -> None:
+        """What it was about is over; the same may be raised again."""
+        self._db.execute("DELETE FROM alarm WHERE kind = ? AND subject = ?", (kind, subject))
+
     def alarms(self) -> list[AlarmRow]:
         """Those not resolved, oldest first."""
         rows = self._db.rows(

@@ -109,6 +109,12 @@ class GroupTable:
         row = self._db.row("SELECT hash, chain FROM chain WHERE grp = ? AND n = ?", (group, n))
         return None if row is None else (bytes(row[0]), None if row[1] is None else bytes(row[1]))
 
+    def forget_chains(self, kept: int) -> None:
+        """Keep only the newest entries of each group's chain."""
+        self._db.execute(
+            "DELETE FROM chain WHERE n < (SELECT cursor FROM mls_group WHERE mls_group.grp = chain.grp) - ?", (kept,)
+        )
+
     def hashes_after(self, group: GroupId, n: int) -> list[tuple[int, bytes]]:
         rows = self._db.rows("SELECT n, hash FROM chain WHERE grp = ? AND n > ? ORDER BY n", (group, n))
         return [(r[0], bytes(r[1])) for r in rows]
