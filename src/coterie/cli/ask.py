@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -32,13 +33,13 @@ def answer_one(here: Here, name: str, /, **params: object) -> Row:
 
 
 def follow(here: Here, each: Callable[[Row], None], name: str, /, **params: object) -> None:
-    """Hand each row to `each` as it comes. If the device is opened for it, it stays online meanwhile and other commands
-    go through this process."""
-    asyncio.run(_each(_rows(here, name, params, stay_online=True), each))
+    """Hand each row to `each` as it comes, until Ctrl-C or SIGTERM. If the device is opened for it, it stays online
+    meanwhile and other commands go through this process."""
+    _until_stopped(_each(_rows(here, name, params, stay_online=True), each))
 
 
 def keep_online(here: Here, online: Callable[["Device"], None]) -> None:
-    """Own the device until cancelled. `online` is called once other commands can go through this process."""
+    """Own the device until Ctrl-C or SIGTERM. `online` is called once other commands can go through this process."""
 
     async def own() -> None:
         opening = _Opening(here)
@@ -48,7 +49,19 @@ def keep_online(here: Here, online: Callable[["Device"], None]) -> None:
             online(device)
             await device.run()
 
-    asyncio.run(own())
+    _until_stopped(own())
+
+
+def _until_stopped(work: Coroutine[None, None, None]) -> None:
+    """A service manager ends it as a person does: in order, and with exit code 0."""
+
+    async def stoppable() -> None:
+        task = asyncio.ensure_future(work)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await task
+
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(stoppable())
 
 
 async def _each(rows: AsyncIterator[Row], each: Callable[[Row], None]) -> None:

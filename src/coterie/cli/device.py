@@ -1,8 +1,6 @@
 """What concerns this device itself: `status`, `sync`, `run`, `device …`, `alarm …`, `passphrase …`."""
 
-import contextlib
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,10 +61,7 @@ def run(here: Here) -> None:
         else:
             here.output.say(f"running as process {os.getpid()}; Ctrl-C ends it")
 
-    # a service manager ends it as a person does: the device is closed in order
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-    with contextlib.suppress(KeyboardInterrupt):
-        keep_online(here, online)
+    keep_online(here, online)
 
 
 def list_(here: Here) -> None:

@@ -1,6 +1,5 @@
 """`coterie send` and `coterie read`."""
 
-import contextlib
 import sys
 from typing import Annotated
 
@@ -74,8 +73,7 @@ def read(
         for message in answer(here, "read", **params):
             show(message)
         return
-    with contextlib.suppress(KeyboardInterrupt):
-        follow(here, show, "read", follow=True, **params)
+    follow(here, show, "read", follow=True, **params)
 
 
 def _room_names(here: Here) -> dict[object, str]:
