@@ -77,7 +77,7 @@ class Wire:
 
     @classmethod
     async def open(cls, url: str) -> "Wire":
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         _, listener = await ws_connect(_Listener, url, ssl_context=context)

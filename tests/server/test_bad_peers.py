@@ -24,8 +24,8 @@ async def server(tmp_path: Path) -> AsyncIterator[RunningServer]:
         yield running
 
 
-def unencrypted() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
@@ -38,7 +38,7 @@ async def test_web_browser_is_refused_and_gets_nothing_it_would_show_or_run(
     server: RunningServer, request_line: bytes
 ) -> None:
     host, port = server.url.removeprefix("wss://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), ssl=unencrypted())
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting())
     writer.write(request_line + b"\r\nHost: x\r\nAccept: text/html\r\n\r\n")
     said = await asyncio.wait_for(reader.read(), 15)
     writer.close()
@@ -51,7 +51,7 @@ async def test_web_browser_is_refused_and_gets_nothing_it_would_show_or_run(
 
 async def test_tls_older_than_1_3_is_refused(server: RunningServer) -> None:
     host, port = server.url.removeprefix("wss://").split(":")
-    old = unencrypted()
+    old = trusting()
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection(host, int(port), ssl=old)

@@ -17,7 +17,7 @@ from coterie.server.intake import LANE_OPERATIONS, Intake, Lane
 from coterie.server.keys import load_keys
 from coterie.server.log import Log, LogMisconfigured
 from coterie.server.position import PositionSeal
-from coterie.server.rates import Costly, Rates
+from coterie.server.rates import RATES, Costly, Rates
 from coterie.server.rules.record import RECORD_BYTES, Post
 from coterie.server.websocket import wrapped
 from coterie.trust.keys import SigningKey
@@ -94,11 +94,11 @@ def test_lane_of_a_lost_connection_leaves_nothing_behind() -> None:
 def test_rate_gives_its_burst_then_says_when_more_is_there() -> None:
     now = [0.0]
     rates = Rates(lambda: now[0])
-    burst = int(Costly.PACKET.value.burst)
+    burst = int(RATES[Costly.PACKET].burst)
     assert [rates.wait(b"ada", Costly.PACKET) for _ in range(burst)] == [0.0] * burst
-    assert rates.wait(b"ada", Costly.PACKET) == pytest.approx(2.0)
+    assert rates.wait(b"ada", Costly.PACKET) == pytest.approx(0.5)
     assert rates.wait(b"bo", Costly.PACKET) == 0
-    now[0] = 2.0
+    now[0] = 0.5
     assert rates.wait(b"ada", Costly.PACKET) == 0
     assert rates.wait(b"ada", Costly.PACKET) > 0
 

@@ -4,12 +4,13 @@ An event is a fixed name and facts that the caller chose: counts, codes, version
 devices, members and queues, names and addresses never go in, and of an exception only its type and the place.
 """
 
+import asyncio
 import json
 import logging
 import sys
 import time
 import traceback
-from typing import Final
+from typing import Any, Final
 
 _logger: Final = logging.getLogger("coterie.server")
 
@@ -40,10 +41,25 @@ def _fault(error: BaseException) -> dict[str, Fact]:
     }
 
 
+def _of_ours(record: logging.LogRecord) -> bool:
+    """Not what picows says of a peer that breaks the WebSocket protocol: anybody can make it say that."""
+    return not record.name.startswith("picows") or bool(record.exc_info)
+
+
+def loop_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The loop's exception handler: a peer that breaks off, or speaks no TLS, is no fault."""
+    error = context.get("exception")
+    if error is None:
+        warn("loop.complaint")
+    elif not isinstance(error, OSError | EOFError):
+        fault("loop.fault", error)
+
+
 def write_json_lines(level: int = logging.INFO) -> None:
     """Send every event of this process to standard error. Libraries speak up from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine())
+    handler.addFilter(_of_ours)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -5,7 +5,7 @@ Limits by order stand in the rules; these only keep one device from wearing the 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 _KEPT: Final = 100_000
@@ -20,12 +20,22 @@ class Rate:
 
 
 class Costly(Enum):
-    CLAIM = Rate(burst=2_000, per_second=1.0)
-    REGISTER_APPEND = Rate(burst=120, per_second=1.0)
-    PACKET = Rate(burst=120, per_second=0.5)
-    KEY_PACKAGES = Rate(burst=40, per_second=0.2)
-    OPEN_QUEUE = Rate(burst=500, per_second=1.0)
-    BLOB_BYTES = Rate(burst=4 * 1024**3, per_second=8 * 1024**2)
+    CLAIM = auto()
+    REGISTER_APPEND = auto()
+    PACKET = auto()
+    KEY_PACKAGES = auto()
+    OPEN_QUEUE = auto()
+    BLOB_BYTES = auto()
+
+
+RATES: Final[dict[Costly, Rate]] = {
+    Costly.CLAIM: Rate(burst=5_000, per_second=2.0),
+    Costly.REGISTER_APPEND: Rate(burst=5_000, per_second=2.0),
+    Costly.PACKET: Rate(burst=5_000, per_second=2.0),
+    Costly.KEY_PACKAGES: Rate(burst=500, per_second=0.5),
+    Costly.OPEN_QUEUE: Rate(burst=20_000, per_second=20.0),
+    Costly.BLOB_BYTES: Rate(burst=4 * 1024**3, per_second=8 * 1024**2),
+}
 
 
 class Rates:
@@ -37,7 +47,7 @@ class Rates:
     def wait(self, who: bytes, what: Costly, amount: float = 1.0) -> float:
         """Take `amount` and return 0, or take nothing and return the seconds until it would be there."""
         now = self._clock()
-        rate = what.value
+        rate = RATES[what]
         level, since = self._buckets.pop((who, what), (rate.burst, now))
         level = min(rate.burst, level + (now - since) * rate.per_second)
         missing = amount - level

@@ -302,9 +302,7 @@ class Requests:
         connection.spawn(work).add_done_callback(lambda _: intake.end(connection.lane, size))
 
     def _may_spend(self, connection: DeviceConnection, request: int, what: Costly, amount: float = 1.0) -> bool:
-        proven = connection.proven
-        who = proven.device if isinstance(proven, ProvenDevice) else b"newcomers"
-        wait = self._hub.rates.wait(who, what, amount)
+        wait = self._hub.rates.wait(_payer(connection), what, amount)
         if wait > 0:
             connection.error(request, ErrorCode.LIMITED, answers.REFUSALS[ErrorCode.LIMITED], wait)
         return wait == 0
@@ -336,6 +334,13 @@ def _who(connection: DeviceConnection) -> Who:
     if isinstance(connection.proven, ProvenDevice):
         return Who.DEVICE
     return Who.NEWCOMER if isinstance(connection.proven, ProvenNewcomer) else Who.FOUNDER
+
+
+def _payer(connection: DeviceConnection) -> bytes:
+    """Whose rates count: the device's, or the invite's that it proved."""
+    if isinstance(connection.proven, ProvenDevice):
+        return connection.proven.device
+    return connection.proven.invite if isinstance(connection.proven, ProvenNewcomer) else b"founder"
 
 
 def _device(connection: DeviceConnection) -> DeviceId:

@@ -33,6 +33,8 @@ Place = tuple[int, int]
 class Sessions:
     def __init__(self, hub: "Hub") -> None:
         self.connections: set[DeviceConnection] = set()
+        self.unproven = 0
+        """Connections that have proven no key yet."""
         self._hub = hub
         self._seal = PositionSeal(hub.identity.keys.service_seed)
         self._by_device: dict[DeviceId, set[DeviceConnection]] = {}
@@ -40,9 +42,12 @@ class Sessions:
 
     def connected(self, connection: DeviceConnection) -> None:
         self.connections.add(connection)
+        self.unproven += 1
 
     def disconnected(self, connection: DeviceConnection) -> None:
         self.connections.discard(connection)
+        if connection.proven is None:
+            self.unproven -= 1
         if connection.session is not None:
             self._by_place.pop(connection.session, None)
         if isinstance(connection.proven, ProvenDevice):
@@ -52,6 +57,7 @@ class Sessions:
                 self._by_device.pop(connection.proven.device, None)
 
     def proven(self, connection: DeviceConnection, proven: Proven) -> None:
+        self.unproven -= 1
         if isinstance(proven, ProvenDevice):
             self._by_device.setdefault(proven.device, set()).add(connection)
             connection.spawn(self._open(connection, proven))
