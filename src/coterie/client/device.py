@@ -30,9 +30,10 @@ from coterie.client.facts import (
 )
 from coterie.client.find import Id, Unknown, find
 from coterie.client.new_group import new_group
-from coterie.client.online import NotSettled, Online, online
+from coterie.client.online import NotSettled, Online
 from coterie.client.own import load_own
 from coterie.client.owner import DeviceLock
+from coterie.client.shared_session import SharedSession
 from coterie.client.state import Clock, DeviceState
 from coterie.client.wishes import Action, encode_rename
 from coterie.errors import CallerError, OfflineError, RefusedError
@@ -70,7 +71,7 @@ class Device:
     def __init__(self, lock: DeviceLock, state: DeviceState) -> None:
         self._lock = lock
         self._state = state
-        self._online: Online | None = None
+        self._sessions = SharedSession(state)
 
     # coming and going
 
@@ -131,22 +132,18 @@ class Device:
         backoff = Backoff(random.random)
         while True:
             try:
-                async with online(self._state) as session:
-                    self._online = session
+                async with self._sessions.use() as session:
                     self._state.changed()
                     backoff.reset()
                     await session.ended()
             except OfflineError:
-                self._online = None
                 self._state.changed()
                 await asyncio.sleep(backoff.next_wait())
-            finally:
-                self._online = None
 
     async def sync(self, timeout: float = WAIT_S) -> Synced:  # noqa: ASYNC109 - the contract of the command
         """Bring everything up to date, do every chore that is due, send what waits. Raises OfflineError's children."""
         before = self._state.store.messages.last_position()
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             await session.settled(timeout)
             sent = sum(worker.writer.sent for worker in session.rooms)
             received = [
@@ -157,7 +154,7 @@ class Device:
     # facts
 
     def status(self) -> Status:
-        return views.status(self._state, connected=self._online is not None)
+        return views.status(self._state, connected=self._sessions.connected)
 
     def members(self) -> list[MemberFacts]:
         return views.members(self._state)
@@ -216,7 +213,7 @@ class Device:
     ) -> InviteFacts:
         """Invite one person. Returns once the invite is in the register and the key waits for them at the server.
         Raises RegisterError (no power), OfflineError's children."""
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             await self._up_to_date(session)
             invite = await membership.create_invite(
                 self._state, session.home.registration, session.connection, role, seat_seconds, expires_seconds
@@ -225,19 +222,19 @@ class Device:
 
     async def revoke_invite(self, invite: InviteId) -> None:
         """Returns once it is in the register: nobody can join with it any more. Raises RegisterError."""
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             await membership.revoke_invite(self._state, session.home.registration, invite)
 
     async def remove_member(self, member: MemberId) -> None:
         """Returns once it is in the register; the key's rotation and the rooms' removals follow, as far as they can in
         the time. Raises RegisterError."""
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             await membership.remove_member(self._state, session.home.registration, member)
             await self._follow_up(session)
 
     async def remove_device(self, device: DeviceId) -> None:
         """As `remove_member`, for one device."""
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             await membership.remove_device(self._state, session.home.registration, device)
             await self._follow_up(session)
 
@@ -246,7 +243,7 @@ class Device:
         cleaned = clean_name(name)
         with self._state.groups.changing():
             self._state.store.facts.put(Fact.PROFILE_NAME, cleaned.encode())
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             session.home.wake()
             await self._wait(session, lambda: self._state.store.facts.get(Fact.PROFILE_NAME) is None, WAIT_S)
 
@@ -263,7 +260,7 @@ class Device:
                 if member != state.own.member:
                     state.store.rooms.wish(room, Action.ADD, member, state.now())
         state.changed()
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             for member in members:
                 await self._wished(session, room, Action.ADD, member)
             await self._wait(session, lambda: state.group_of(room).opened, WAIT_S)
@@ -287,14 +284,14 @@ class Device:
         """Say that this member leaves; another device then commits the removal. Returns once it is said."""
         self._must_be_live(room)
         outgoing.queue_leave(self._state, room)
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             session.look_again()
             await self._wait(session, lambda: self._state.room(room).state == RoomState.LEFT, WAIT_S)
 
     async def found_successor(self, room: RoomId) -> None:
         """Carry a stuck room on in a new group. Raises NotStuck."""
         stuck.found_successor(self._state, room)
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             session.look_again()
             await session.settled(WAIT_S)
 
@@ -302,7 +299,7 @@ class Device:
         """Give up this device's state of the room and ask its members to add it again; history stays."""
         self._state.room(room)
         stuck.ask_again(self._state, "you asked to be added again", room)
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             session.home.wake()
             await session.settled(WAIT_S)
 
@@ -319,7 +316,7 @@ class Device:
             return row is not None and row.state != MessageState.QUEUED
 
         try:
-            async with self._session() as session:
+            async with self._sessions.use() as session:
                 session.look_again()
                 await self._wait(session, is_sent, wait)
         except OfflineError as offline:
@@ -381,19 +378,6 @@ class Device:
         if row.state not in (RoomState.ACTIVE, RoomState.HELD):
             raise RoomNotLive(f"{row.name!r} cannot be written to: {row.reason}", "its history stays readable")
 
-    @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[Online]:
-        """The connection that `run` keeps, or one for the block."""
-        if self._online is not None:
-            yield self._online
-            return
-        async with online(self._state) as session:
-            self._online = session
-            try:
-                yield session
-            finally:
-                self._online = None
-
     async def _up_to_date(self, session: Online) -> None:
         await session.home.registration.sync()
 
@@ -407,7 +391,7 @@ class Device:
         self._must_be_live(room)
         with self._state.groups.changing():
             self._state.store.rooms.wish(room, action, subject, self._state.now())
-        async with self._session() as session:
+        async with self._sessions.use() as session:
             await self._wished(session, room, action, subject)
 
     async def _wished(self, session: Online, room: RoomId, action: Action, subject: bytes) -> None:

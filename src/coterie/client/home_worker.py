@@ -152,10 +152,12 @@ class HomeWorker(Worker):
             )
 
     async def _deal_with_inbox(self) -> int:
-        dealt, waiting = await self._inbox.deal(self._connection)
-        if dealt:
+        """What waits may have waited for what came behind it: look until nothing more is dealt with."""
+        while True:
+            dealt, waiting = await self._inbox.deal(self._connection)
+            if not dealt:
+                return waiting
             self._moved()
-        return waiting
 
     # chores
 

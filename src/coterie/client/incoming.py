@@ -128,6 +128,7 @@ class Incoming:
 
     def _take_messages(self, group: GroupId, batch: Sequence[Arrived], *, is_last: bool) -> tuple[int, Wait | None]:
         state, got = self._state, 0
+        wait: Wait | None = None
         with state.groups.changing():
             row = self._row(group)
             for entry in batch:
@@ -138,8 +139,8 @@ class Incoming:
                 try:
                     got += self._message(row, entry, is_last=is_last and entry is batch[-1])
                 except _Undo as undo:
-                    state.store.groups.put(row)
-                    return got, undo.wait
+                    wait = undo.wait
+                    break
                 except _Unprocessable as bad:
                     self._pass_over(row, entry, bad.reason)
                 row = self._moved(self._row(group), entry)
@@ -147,7 +148,7 @@ class Incoming:
                 if state.room(row.room).state not in LIVE_STATES:
                     break
         state.changed()
-        return got, None
+        return got, wait
 
     def _message(self, row: GroupRow, entry: Arrived, *, is_last: bool) -> int:
         """1 if a message was shown. Raises _Undo before MLS was asked, _Unprocessable with MLS as it was."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, Self
 
 from coterie.client import stuck
@@ -10,7 +10,7 @@ from coterie.client.activity import Activity
 from coterie.client.connection import Connection, DeviceProof, StoreWasCopied
 from coterie.client.home_worker import HomeWorker
 from coterie.client.room_worker import RoomWorker
-from coterie.client.state import LIVE_STATES, DeviceState
+from coterie.client.state import LIVE_STATES, DeviceState, nobody_posts
 from coterie.errors import OfflineError
 from coterie.ids import QueueId, RoomId
 from coterie.store.database import StoreBusy
@@ -72,7 +72,7 @@ def _raise_counter(state: DeviceState, least: int) -> int:
 
 
 class Online:
-    """Made by `online`. Ends when the connection does, or when a worker meets what it cannot go on from."""
+    """Made by `go_online`. Ends when the connection does, or when a worker meets what it cannot go on from."""
 
     def __init__(self, state: DeviceState, connection: Connection) -> None:
         self.connection = connection
@@ -81,11 +81,13 @@ class Online:
         self._state = state
         self._rooms: dict[RoomId, RoomWorker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self) -> Self:
         """Raises RegisterAlarm if the hub's signed head contradicts what is here."""
         self.home.registration.check_head(self.connection.ready.head)
+        self._state.on_post = self.home.wake
         self.home.wake()
         self._start(self.home.run())
         self._start(self._dispatch())
@@ -110,6 +112,10 @@ class Online:
     def rooms(self) -> list[RoomWorker]:
         return list(self._rooms.values())
 
+    @property
+    def alive(self) -> bool:
+        return not self._ended.done()
+
     async def ended(self) -> None:
         """Raises why, when it has ended."""
         await asyncio.shield(self._ended)
@@ -133,7 +139,11 @@ class Online:
             waiting.cancel()
 
     async def close(self) -> None:
-        """Stop the workers at the end of their transaction and close the connection."""
+        """Stop the workers at the end of their transaction and close the connection. Again: nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._state.on_post = nobody_posts
         self.home.stop()
         for worker in self._rooms.values():
             worker.stop()
@@ -194,11 +204,11 @@ class Online:
         return None if row is None else self._rooms.get(row.room)
 
 
-@contextlib.asynccontextmanager
-async def online(state: DeviceState) -> AsyncIterator[Online]:
-    """Connect, work, and close at the end of the block. Raises what `connect` raises."""
+async def go_online(state: DeviceState) -> Online:
+    """Connect and work until `close`. Raises what `connect` raises, RegisterAlarm."""
     session = Online(state, await connect(state))
     try:
-        yield session.start()
-    finally:
+        return session.start()
+    except BaseException:
         await session.close()
+        raise

@@ -79,9 +79,11 @@ class RoomReader:
             self._server_is_behind(row, answer)
             return False
         self._live_at = answer.last
-        if row.chain is None and row.cursor == 0 and answer.after > 0:
+        # the Base may have come meanwhile
+        now = self._live(row)
+        if now is not None and now.chain is None and now.cursor == 0 and answer.after > 0:
             with self._state.groups.changing():
-                self._state.store.groups.put(replace(row, first=answer.after, cursor=answer.after))
+                self._state.store.groups.put(replace(now, first=answer.after, cursor=answer.after))
         return True
 
     def _server_is_behind(self, row: GroupRow, answer: frames.Behind) -> None:

@@ -98,8 +98,10 @@ class RoomWorker(Worker):
         """A group founded here has no queue until the server has heard of it."""
         terms = room_terms(row.group, self._state.groups.get(row.group))
         await self._connection.request(frames.OpenQueue, queue=row.queue, terms=terms, epoch=0, ttl=QUEUE_IDLE_SECONDS)
-        with self._state.groups.changing():
-            self._state.store.groups.put(replace(row, opened=True))
+        now = self._row()
+        if now is not None and now.group == row.group:
+            with self._state.groups.changing():
+                self._state.store.groups.put(replace(now, opened=True))
 
     def _row(self) -> GroupRow | None:
         """The group to work on, or None while the room is not live."""

@@ -34,6 +34,10 @@ LIVE_STATES = frozenset({RoomState.ACTIVE, RoomState.HELD})
 """The states in which a room's queue is followed."""
 
 
+def nobody_posts() -> None:
+    """While the device is offline what it posts waits in the store."""
+
+
 class DeviceState:
     def __init__(self, home: Path, store: Store, own: Own, clock: Clock) -> None:
         self.home = home
@@ -44,6 +48,8 @@ class DeviceState:
         self.groups = GroupKeeper(store, own)
         self.clock_apart = False
         """At the last connection this device's clock was too far from the log's time to sign register entries."""
+        self.on_post: Callable[[], None] = nobody_posts
+        """Called when something was put on its way to an inbox."""
         self._watchers: set[asyncio.Event] = set()
 
     @staticmethod
@@ -118,6 +124,7 @@ class DeviceState:
             return
         entry_id, key = self.random(16), self.random(16)
         self.store.inbox.add_post(device, int(kind_of(body)), encode_body(body), entry_id, key, self.now())
+        self.on_post()
 
     def steward_devices(self) -> Iterator[DeviceId]:
         """The devices in force of the founder and the stewards."""
