@@ -267,3 +267,12 @@ def test_leaves_keep_both_suites_and_the_required_extension() -> None:
     assert parse_key_package(bo.key_package().wire).suite == SUITE_XWING
     assert bo.group.group_context == ada.group.group_context
     assert EXTENSION in ada.group.group_context
+
+
+def test_an_exporter_yields_what_hkdf_can_and_no_more() -> None:
+    ada, bo = circle(2)
+    assert ada.group.export("label", b"context", 8_160) == bo.group.export("label", b"context", 8_160)
+    assert ada.group.export("label", b"", 32) != ada.group.export("label", b"context", 32)
+    for length in (8_161, 70_000):
+        with refused("unsupported"):
+            ada.group.export("label", b"", length)

@@ -19,6 +19,7 @@ use crate::keypackage::decode_to_add_untrusted;
 use crate::leaf::{member, sender, Leaf};
 use crate::message::{Application, Encrypted, Own, Proposal};
 use crate::pending::{none, Made, PendingCommit};
+use crate::profile::export_length;
 use crate::staged::{kind, Origin, StagedCommit};
 use crate::store::Store;
 use crate::wire::decode_private_untrusted;
@@ -273,7 +274,7 @@ impl Group {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let secret = self.core.look(py, |live| {
             let tap = Tap::on(&self.core.identity.crypto);
-            Ok(Zeroizing::new(live.mls.export_secret(&tap, label, context, length)?))
+            Ok(Zeroizing::new(live.mls.export_secret(&tap, label, context, export_length(length)?)?))
         })?;
         Ok(PyBytes::new(py, &secret))
     }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::crypto::Tap;
 use crate::error::{Code, Refusal, Result};
 use crate::group::{GroupCore, Live};
+use crate::profile::export_length;
 
 #[pyclass(frozen, module = "coterie_mls")]
 pub struct PendingCommit {
@@ -73,7 +74,7 @@ impl PendingCommit {
             }
             let commit = live.mls.pending_commit().ok_or_else(none)?;
             let tap = Tap::on(&self.group.identity.crypto);
-            Ok(Zeroizing::new(commit.export_secret(&tap, label, context, length)?))
+            Ok(Zeroizing::new(commit.export_secret(&tap, label, context, export_length(length)?)?))
         })?;
         Ok(PyBytes::new(py, &secret))
     }

@@ -49,6 +49,17 @@ pub fn capabilities() -> Result<Capabilities> {
         .build())
 }
 
+/// HKDF-SHA256 yields no more (RFC 5869 §2.3), and OpenMLS calls that its own error.
+const EXPORT_AT_MOST: usize = 255 * 32;
+
+pub fn export_length(length: usize) -> Result<usize> {
+    if length <= EXPORT_AT_MOST {
+        Ok(length)
+    } else {
+        Err(Refusal::new(Code::Unsupported, "an exporter yields at most 8,160 bytes"))
+    }
+}
+
 fn ratchet() -> SenderRatchetConfiguration {
     SenderRatchetConfiguration::new(OUT_OF_ORDER, FORWARD)
 }

@@ -13,6 +13,7 @@ use crate::error::{Code, Refusal, Result};
 use crate::group::GroupCore;
 use crate::guard::{caught, hold};
 use crate::leaf::{member, Leaf};
+use crate::profile::export_length;
 
 /// Where a commit was staged: the group object, and the transcript that stands for all its history.
 pub struct Origin {
@@ -149,7 +150,7 @@ impl StagedCommit {
                 let commit =
                     commit.as_ref().ok_or_else(|| Refusal::new(Code::StaleCommit, "already merged or dropped"))?;
                 let tap = Tap::on(&self.origin.group.identity.crypto);
-                Ok(Zeroizing::new(commit.export_secret(&tap, label, context, length)?))
+                Ok(Zeroizing::new(commit.export_secret(&tap, label, context, export_length(length)?)?))
             })
         })?;
         Ok(PyBytes::new(py, &secret))

@@ -14,7 +14,7 @@ use crate::error::{Code, Refusal, Result};
 use crate::group::Group;
 use crate::guard::{caught, decode_untrusted, hold};
 use crate::leaf::Leaf;
-use crate::profile;
+use crate::profile::{self, export_length};
 use crate::store::{Shard, Store};
 
 #[pyclass(frozen, module = "coterie_mls")]
@@ -93,7 +93,7 @@ impl StagedWelcome {
                 let opened = hold(&self.opened);
                 let (staged, _) = opened.as_ref().ok_or_else(used)?;
                 let tap = Tap::on(&self.identity.crypto);
-                Ok(Zeroizing::new(staged.export_secret(&tap, label, context, length)?))
+                Ok(Zeroizing::new(staged.export_secret(&tap, label, context, export_length(length)?)?))
             })
         })?;
         Ok(PyBytes::new(py, &secret))

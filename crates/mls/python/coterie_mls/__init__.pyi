@@ -248,7 +248,10 @@ class Group:
 
     def members(self) -> list[Leaf]: ...
     def tree(self) -> bytes: ...
-    def export(self, label: str, context: bytes, length: int) -> bytes: ...
+    def export(self, label: str, context: bytes, length: int) -> bytes:
+        """The exporter (RFC 9420 §8.5) of this epoch. Raises MlsError(not-a-member), MlsError(unsupported) above 8,160
+        bytes."""
+
     def encrypt(self, plaintext: bytes, aad: bytes) -> Encrypted:
         """Works with a commit pending. Raises MlsError(not-a-member)."""
 
