@@ -5,7 +5,7 @@ import hashlib
 from coterie.ids import BlobId
 from coterie.server.rules.limits import COMMIT_TTL_MS, MESSAGE_TTL_MS, PURGED_PER_RECORD, UNREFERENCED_BLOB_MS
 from coterie.server.rules.outcomes import Advanced, Opened, Posted, Refused, Stored
-from coterie.server.rules.record import Advance, BlobPut, ClaimKeyPackage, CloseQueue, Post
+from coterie.server.rules.record import Advance, BlobPut, ClaimKeyPackage, CloseQueue, Delivery, Post
 from coterie.server.view import PageEntry
 from coterie.wire.limits import DAY_SECONDS
 from coterie.wire.queues import QueuePurpose
@@ -98,9 +98,12 @@ def test_expired_entries_make_room_in_a_full_queue(scene: Scene) -> None:
 
 def test_epochs_are_forgotten_with_the_commit_that_ended_them(scene: Scene) -> None:
     scene.open("room")
-    scene.send(Advance(queue_named("room"), 0, a_key("c"), b"", bytes(32), bytes(32)))
+    lost = Delivery(queue_named("gone"), 0, a_key("w"), b"welcome")
+    scene.send(Advance(queue_named("room"), 0, a_key("c"), b"", bytes(32), bytes(32), [], [lost]))
+    assert rows(scene, "answers") == 1
     scene.now += COMMIT_TTL_MS
     scene.apply()
+    assert rows(scene, "answers") == 0
     row = scene.view.queue(queue_named("room"))
     assert row is not None
     assert row.epoch == 1
