@@ -1,0 +1,1 @@
+"""The bench harness, tried for a second."""
