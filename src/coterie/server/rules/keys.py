@@ -80,5 +80,13 @@ class KeyWindow:
 
     def rebuild(self, entries: Iterable[tuple[int, int, int, int, int, bytes]]) -> None:
         """From (entry, queue number, n, at, kind, key), in log order."""
+        places: dict[bytes, int] = {}
+        time = 0
         for entry, number, n, at, kind, key in entries:
-            self.add(at, {place_key(number, key, kind): pack_place(entry, n)})
+            placed = place_key(number, key, kind)
+            if placed in places or at // HOUR_MS != time // HOUR_MS or len(places) >= _BUCKET_ENTRIES:
+                self.add(time, places)
+                places = {}
+            time = at
+            places[placed] = pack_place(entry, n)
+        self.add(time, places)

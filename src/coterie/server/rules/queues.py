@@ -9,7 +9,14 @@ from coterie.ids import BlobId, QueueId
 from coterie.server.rules.applied import EpochEnd, Run
 from coterie.server.rules.draft import Draft
 from coterie.server.rules.keys import COMMIT, POST, entry_of, n_of, pack_place, place_key
-from coterie.server.rules.limits import COMMIT_TTL_MS, IDLE_SLACK, MESSAGE_TTL_MS, QUEUE_LIMITS, SECOND_MS
+from coterie.server.rules.limits import (
+    COMMIT_TTL_MS,
+    IDLE_SLACK,
+    LARGEST_FIRST_EPOCH,
+    MESSAGE_TTL_MS,
+    QUEUE_LIMITS,
+    SECOND_MS,
+)
 from coterie.server.rules.outcomes import (
     Advanced,
     Conflict,
@@ -30,6 +37,7 @@ _OPENED: Final = Opened()
 _STORED: Final = Stored()
 _NO_QUEUE: Final = refused(ErrorCode.NO_QUEUE)
 _QUEUE_EXISTS: Final = refused(ErrorCode.QUEUE_EXISTS)
+_BAD_TERMS: Final = refused(ErrorCode.BAD_TERMS)
 _QUEUE_FULL: Final = refused(ErrorCode.QUEUE_FULL)
 _NO_BLOB: Final = refused(ErrorCode.NO_BLOB)
 _NOT_ALLOWED: Final = refused(ErrorCode.NOT_ALLOWED)
@@ -40,6 +48,8 @@ def open_queue(draft: Draft, op: OpenQueue) -> Outcome:
     if row is not None and row.idle_at <= draft.time:
         draft.end_queue(row)
         row = None
+    if op.epoch > LARGEST_FIRST_EPOCH:
+        return _BAD_TERMS
     if row is not None:
         return _OPENED if (row.purpose, row.close) == (op.purpose, op.close) else _QUEUE_EXISTS
     ttl = op.ttl * SECOND_MS

@@ -154,7 +154,7 @@ class ClaimKeyPackage(Operation, tag=21, frozen=True):
 
 class OpenQueue(Operation, tag=32, frozen=True):
     """Intake has checked that `queue` commits to the terms. `ttl`: seconds that the queue stays without use. → Opened |
-    Refused(queue_exists)"""
+    Refused(queue_exists, bad_terms)"""
 
     queue: Queue
     purpose: QueuePurpose
