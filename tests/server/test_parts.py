@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,17 +13,38 @@ from coterie.ids import NO_COTERIE, CoterieId, DeviceId, InviteId, QueueId, Seed
 from coterie.server.certificate import BadCertificate, given_certificate, own_certificate, tls_context
 from coterie.server.engine import Engine, EngineMissing, engine_binary
 from coterie.server.folder import DataFolder, FolderDamaged, FolderInUse
-from coterie.server.handshake import Handshake, HandshakeFacts, HandshakeRefused, ProvenFounder, Step
+from coterie.server.handshake import (
+    Handshake,
+    HandshakeFacts,
+    HandshakeRefused,
+    ProvenDevice,
+    ProvenFounder,
+    ProvenNewcomer,
+    Step,
+)
 from coterie.server.intake import LANE_OPERATIONS, Intake, Lane
 from coterie.server.keys import load_keys
 from coterie.server.log import Log, LogMisconfigured
 from coterie.server.position import PositionSeal
 from coterie.server.rates import RATES, Costly, Rates
+from coterie.server.requests import ENTRANCES
 from coterie.server.rules.record import RECORD_BYTES, Post
 from coterie.server.websocket import wrapped
 from coterie.trust.keys import SigningKey
 from coterie.trust.prove import Channel, Prover, sign_proof
-from coterie.wire.frames import Challenge, Greeting, Hello, Prove, ProveFounding, ProveInvite
+from coterie.wire.frames import (
+    Challenge,
+    GetPacket,
+    Greeting,
+    Hello,
+    PacketDone,
+    Prove,
+    ProveFounding,
+    ProveInvite,
+    RegisterAppend,
+    RegisterRead,
+    Request,
+)
 
 KEY = SigningKey(Seed(bytes(range(32))))
 
@@ -142,6 +164,13 @@ def test_founding_key_opens_an_unfounded_server_and_its_proof_is_for_one_channel
     with pytest.raises(HandshakeRefused, match="does not prove"):
         other.take(proof)
     assert isinstance(steps.take(proof), ProvenFounder)
+
+
+def test_device_may_ask_everything_a_newcomer_what_joining_needs_a_founder_less() -> None:
+    device, newcomer, founder = (set(ENTRANCES[kind]) for kind in (ProvenDevice, ProvenNewcomer, ProvenFounder))
+    assert device == set(get_args(Request))
+    assert newcomer == {RegisterRead, RegisterAppend, GetPacket, PacketDone}
+    assert founder == {RegisterRead, RegisterAppend}
 
 
 def test_coterie_that_is_not_here_is_refused() -> None:

@@ -65,9 +65,9 @@ class Intake:
         size = operation_size(operation)
         if not lane.waiting:
             self._turns.append(lane)
+            self._on_waiting()
         lane.waiting.append((lane, size, answer, request, operation))
         self.begin(lane, size)
-        self._on_waiting()
 
     def begin(self, lane: Lane, size: int) -> None:
         """Count something that the connection waits for; `end` it with the same size."""

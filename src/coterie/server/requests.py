@@ -6,14 +6,12 @@ Tokens, sizes and rates are checked here, by the view as it stands; whatever mus
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from coterie.ids import DeviceId, QueueId
 from coterie.server import answers
 from coterie.server.connection import DeviceConnection
-from coterie.server.handshake import ProvenDevice, ProvenNewcomer
+from coterie.server.handshake import Proven, ProvenDevice, ProvenFounder, ProvenNewcomer
 from coterie.server.rates import Costly
 from coterie.server.rules import outcomes
 from coterie.server.rules import record as operations
@@ -38,21 +36,7 @@ NO_QUEUE: Final = QueueId(bytes(32))
 """Stands for the inbox of a delivery whose token does not fit: no queue has this id."""
 
 
-class Who(Flag):
-    DEVICE = auto()
-    NEWCOMER = auto()
-    FOUNDER = auto()
-
-
-ANYBODY: Final = Who.DEVICE | Who.NEWCOMER | Who.FOUNDER
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """Who may make the request, and what is done with it."""
-
-    who: Who
-    take: Callable[["Requests", DeviceConnection, Any], None]
+Entrance = Callable[["Requests", DeviceConnection, Any], None]
 
 
 class Requests:
@@ -61,9 +45,9 @@ class Requests:
 
     def take(self, connection: DeviceConnection, request: Request) -> None:
         """Answer at once, or see to it that an answer comes."""
-        entrance = ENTRANCES[type(request)]
-        if _who(connection) in entrance.who:
-            entrance.take(self, connection, request)
+        entrance = ENTRANCES[type(connection.proven)].get(type(request))
+        if entrance is not None:
+            entrance(self, connection, request)
         else:
             connection.error(request.id, ErrorCode.NOT_ALLOWED, "this connection may not do that")
 
@@ -217,8 +201,7 @@ class Requests:
         self._submit(connection, request.id, operations.RegisterAppend(request.entry), answer)
 
     def _may_append(self, connection: DeviceConnection, request: frames.RegisterAppend) -> bool:
-        who = _who(connection)
-        if who is Who.DEVICE:
+        if isinstance(connection.proven, ProvenDevice):
             return True
         try:
             kind = decode_entry_untrusted(request.entry).kind
@@ -228,7 +211,7 @@ class Requests:
         except NewerCoterie as error:
             connection.error(request.id, ErrorCode.REGISTER_REFUSED, error.code)
             return False
-        if kind == (Joined.__name__ if who is Who.NEWCOMER else Founded.__name__):
+        if kind == (Joined.__name__ if connection.newcomer is not None else Founded.__name__):
             return True
         connection.error(request.id, ErrorCode.NOT_ALLOWED, "this connection may not append that")
         return False
@@ -308,32 +291,36 @@ class Requests:
         return wait == 0
 
 
-ENTRANCES: Final[dict[type[Frame], Entrance]] = {
-    frames.Post: Entrance(Who.DEVICE, Requests.post),
-    frames.Advance: Entrance(Who.DEVICE, Requests.advance),
-    frames.OpenQueue: Entrance(Who.DEVICE, Requests.open_queue),
-    frames.CloseQueue: Entrance(Who.DEVICE, Requests.close_queue),
-    frames.Read: Entrance(Who.DEVICE, Requests.read),
-    frames.Follow: Entrance(Who.DEVICE, Requests.follow),
-    frames.Unfollow: Entrance(Who.DEVICE, Requests.unfollow),
-    frames.PutKeyPackages: Entrance(Who.DEVICE, Requests.put_key_packages),
-    frames.KeyPackageStock: Entrance(Who.DEVICE, Requests.key_package_stock),
-    frames.ClaimKeyPackage: Entrance(Who.DEVICE, Requests.claim_key_package),
-    frames.GetBundles: Entrance(Who.DEVICE, Requests.get_bundles),
-    frames.PutBlob: Entrance(Who.DEVICE, Requests.put_blob),
-    frames.GetBlob: Entrance(Who.DEVICE, Requests.get_blob),
-    frames.RegisterAppend: Entrance(ANYBODY, Requests.register_append),
-    frames.RegisterRead: Entrance(ANYBODY, Requests.register_read),
-    frames.PutPacket: Entrance(Who.DEVICE, Requests.put_packet),
-    frames.GetPacket: Entrance(Who.DEVICE | Who.NEWCOMER, Requests.get_packet),
-    frames.PacketDone: Entrance(Who.DEVICE | Who.NEWCOMER, Requests.packet_done),
+_FOUNDER: Final[dict[type[Frame], Entrance]] = {
+    frames.RegisterAppend: Requests.register_append,
+    frames.RegisterRead: Requests.register_read,
 }
-
-
-def _who(connection: DeviceConnection) -> Who:
-    if isinstance(connection.proven, ProvenDevice):
-        return Who.DEVICE
-    return Who.NEWCOMER if isinstance(connection.proven, ProvenNewcomer) else Who.FOUNDER
+_NEWCOMER: Final[dict[type[Frame], Entrance]] = _FOUNDER | {
+    frames.GetPacket: Requests.get_packet,
+    frames.PacketDone: Requests.packet_done,
+}
+_DEVICE: Final[dict[type[Frame], Entrance]] = _NEWCOMER | {
+    frames.Post: Requests.post,
+    frames.Advance: Requests.advance,
+    frames.OpenQueue: Requests.open_queue,
+    frames.CloseQueue: Requests.close_queue,
+    frames.Read: Requests.read,
+    frames.Follow: Requests.follow,
+    frames.Unfollow: Requests.unfollow,
+    frames.PutKeyPackages: Requests.put_key_packages,
+    frames.KeyPackageStock: Requests.key_package_stock,
+    frames.ClaimKeyPackage: Requests.claim_key_package,
+    frames.GetBundles: Requests.get_bundles,
+    frames.PutBlob: Requests.put_blob,
+    frames.GetBlob: Requests.get_blob,
+    frames.PutPacket: Requests.put_packet,
+}
+ENTRANCES: Final[dict[type[Proven | None], dict[type[Frame], Entrance]]] = {
+    ProvenDevice: _DEVICE,
+    ProvenNewcomer: _NEWCOMER,
+    ProvenFounder: _FOUNDER,
+}
+"""By the key that was proven: what may be asked."""
 
 
 def _payer(connection: DeviceConnection) -> bytes:
