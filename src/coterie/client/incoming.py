@@ -127,7 +127,7 @@ class Incoming:
     # messages
 
     def _take_messages(self, group: GroupId, batch: Sequence[Arrived], *, is_last: bool) -> tuple[int, Wait | None]:
-        state, got = self._state, 0
+        state, got, expired = self._state, 0, 0
         wait: Wait | None = None
         with state.groups.changing():
             row = self._row(group)
@@ -145,8 +145,12 @@ class Incoming:
                     self._pass_over(row, entry, bad.reason)
                 row = self._moved(self._row(group), entry)
                 state.store.groups.put(row)
+                expired += entry.payload is None
                 if state.room(row.room).state not in LIVE_STATES:
                     break
+            if expired:
+                messages = "1 message" if expired == 1 else f"{expired} messages"
+                state.notice(row.room, row.place, row.cursor, f"{messages} expired before this device could read it")
         state.changed()
         return got, wait
 
@@ -355,7 +359,9 @@ class Incoming:
         if self._state.register.hash_at(head.register.seq) != head.register.hash:
             self._register_forked(head, who)
         seen = self._state.store.groups.chain_at(row.group, head.n)
-        if chain.compare(head, None if seen is None else seen[1]) is chain.Agreement.DIFFERENT:
+        agreement = chain.compare(head, None if seen is None else seen[1])
+        # who has seen more before an entry than there is before it here was shown something else
+        if agreement is chain.Agreement.DIFFERENT or head.n > row.cursor:
             name = self._state.room(row.room).name
             self._state.alarm(
                 "split queue",

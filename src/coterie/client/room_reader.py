@@ -29,6 +29,7 @@ class RoomReader:
         self._arrived: deque[Arrived] = deque()
         self._ended: frames.EpochEnd | None = None
         self._live_at: int | None = None
+        self._missing: int | None = None
 
     def pushed(self, push: frames.Pushed) -> None:
         if self._followed is None:
@@ -121,9 +122,25 @@ class RoomReader:
                 self._need_register(seq)
                 return False
             case None if self._arrived and self._arrived[0].n > moved.cursor + 1:
-                # a hole: what is missing is asked for again
-                self._followed = None
-                return True
+                return self._ask_for_missing(moved)
+        return False
+
+    def _ask_for_missing(self, row: GroupRow) -> bool:
+        """A hole: what is missing is asked for once more; left out again, it is an alarm, and the room waits."""
+        self._arrived.clear()
+        if self._missing != row.cursor + 1:
+            self._missing = row.cursor + 1
+            self._followed = None
+            return True
+        state = self._state
+        with state.groups.changing():
+            state.alarm(
+                "withheld",
+                f"{row.group.hex()}/{row.cursor + 1}",
+                f"the server leaves out entry {row.cursor + 1} of the room {state.room(row.room).name!r}",
+                "what comes after it is not shown before it; the other rooms go on; tell a steward",
+            )
+        state.changed()
         return False
 
     async def _fetch(self, ref: BlobRef) -> None:
