@@ -1,0 +1,1 @@
+"""The attacks of a hostile server and of hostile members, played with real parts (docs/hostile.md)."""

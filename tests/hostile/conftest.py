@@ -1,0 +1,20 @@
+"""The scene of the attacks: made once, copied for each test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.scene import Scene, Template, make_template, played
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return asyncio.run(make_template(tmp_path_factory.mktemp("hostile")))
+
+
+@pytest.fixture
+async def scene(template: Template, tmp_path: Path) -> AsyncIterator[Scene]:
+    async with played(template, tmp_path) as scene:
+        yield scene
