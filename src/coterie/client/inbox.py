@@ -156,7 +156,16 @@ class Inbox:
         """The adder's word on the chain: from here on the chain is absolute."""
         state = self._state
         row = state.store.groups.get(GroupId(said.group))
-        if row is None or row.chain is not None or (row.first and row.first != said.n):
+        if row is None or row.chain is not None:
+            return
+        if row.first and row.first != said.n:
+            name = state.room(row.room).name
+            state.alarm(
+                "split queue",
+                row.group.hex(),
+                f"the server let you read the room {name!r} from entry {row.first} on, but you were added with {said.n}",
+                "messages may be missing here: compare with the others over another channel",
+            )
             return
         try:
             links = chain.rebase(chain.Chain(said.n, said.chain), state.store.groups.hashes_after(row.group, said.n))

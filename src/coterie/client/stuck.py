@@ -59,7 +59,9 @@ def epoch_left(state: DeviceState, group: GroupId, epoch: int, entry_hash: bytes
 def hear_stuck(state: DeviceState, sender: DeviceId, said: Stuck) -> None:
     """Another device is stuck; in a transaction."""
     row = state.store.groups.get(GroupId(said.group))
-    if row is None:
+    if row is None or not state.store.groups.has_state(row.group):
+        return
+    if state.roster(row.group).leaf_of(sender) is None:
         return
     report = StuckReport(sender, said.entry_hash, said.reason, state.now())
     state.store.chores.report_stuck(row.group, said.epoch, report)
