@@ -1,6 +1,6 @@
 """What a device does when register entries were learned: greet newcomers, hold rooms, plan the key's rotation.
 
-Runs after the entries are in the store, in transactions of its own; each step may be repeated without harm.
+Runs in the transaction that stores the entries, so that none is learned and not acted on.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ STEWARD_WAIT_MS = 60_000
 
 
 def entries_learned(state: DeviceState, entries: Sequence[DecodedEntry]) -> None:
-    with state.groups.changing():
-        for entry in entries:
-            match entry.public:
-                case Joined():
-                    _greet(state, entry.author, entry.public.invite_id)
-                    state.store.register.forget_invite(entry.public.invite_id)
-                case InviteRevoked():
-                    state.store.register.forget_invite(entry.public.invite_id)
-                case KeyRotated():
-                    _announce(state, entry.public.generation)
-                case DeviceRemoved() | MemberRemoved():
-                    _plan_rotation(state)
-        _hold_rooms(state)
-        if state.register.current_key() is None:
-            state.store.chores.plan(ChoreKind.KEY_WANTED, b"", state.now())
+    """In a transaction; the register's state has them already."""
+    for entry in entries:
+        match entry.public:
+            case Joined():
+                _greet(state, entry.author, entry.public.invite_id)
+                state.store.register.forget_invite(entry.public.invite_id)
+            case InviteRevoked():
+                state.store.register.forget_invite(entry.public.invite_id)
+            case KeyRotated():
+                _announce(state, entry.public.generation)
+            case DeviceRemoved() | MemberRemoved():
+                _plan_rotation(state)
+    _hold_rooms(state)
+    if state.register.current_key() is None:
+        state.store.chores.plan(ChoreKind.KEY_WANTED, b"", state.now())
 
 
 def _greet(state: DeviceState, newcomer: DeviceId, invite: InviteId) -> None:

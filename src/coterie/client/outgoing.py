@@ -36,6 +36,7 @@ class Outgoing(StrEnum):
 class Event(StrEnum):
     ENCRYPT = "encrypt"
     POSTED = "posted"
+    POSTED_BEFORE = "posted before"
     ECHO = "echo"
     EPOCH_ENDED = "epoch ended"
 
@@ -46,8 +47,12 @@ NEXT: Final[dict[tuple[Outgoing, Event], Outgoing]] = {
     # the connection may break between the server's append and its answer
     (Outgoing.ENCRYPTED, Event.ECHO): Outgoing.DONE,
     (Outgoing.POSTED, Event.ECHO): Outgoing.DONE,
+    # posted before this device was added again: the server answers the number of then
+    (Outgoing.ENCRYPTED, Event.POSTED_BEFORE): Outgoing.DONE,
     # the queue is ordered: what did not come back before the epoch's end was not accepted
     (Outgoing.ENCRYPTED, Event.EPOCH_ENDED): Outgoing.QUEUED,
+    # not even if the server said so: then it is asked again under the same key, and answers the number of then
+    (Outgoing.POSTED, Event.EPOCH_ENDED): Outgoing.QUEUED,
 }
 
 
@@ -148,9 +153,14 @@ def note_posted(state: DeviceState, room: RoomId, answers: Sequence[tuple[bytes,
     """The server stored these: (key, n)."""
     numbers = dict(answers)
     with state.groups.changing():
-        place = state.group_of(room).place
+        row = state.group_of(room)
         for out in state.store.outbox.of_room(room):
             if out.key in numbers and state_of(out) is Outgoing.ENCRYPTED:
-                state.store.outbox.posted(out.id, numbers[out.key])
-                state.store.messages.place(out.message, place, numbers[out.key], MessageState.SENT)
+                n = numbers[out.key]
+                state.store.messages.place(out.message, row.place, n, MessageState.SENT)
+                if n <= row.cursor:
+                    # stored under an epoch that this device has since lost: no echo will come
+                    state.store.outbox.finish(out.id)
+                else:
+                    state.store.outbox.posted(out.id, n)
     state.changed()

@@ -3,7 +3,8 @@
 Keeps every past state (they share their maps), because a commit is judged by the state its author named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from coterie.ids import CoterieKey, EntryHash, InviteId, MemberId
 from coterie.store.register import RegisterTable
@@ -57,14 +58,24 @@ class RegisterKeeper:
             state = verified[-1][1]
         return verified
 
+    @contextmanager
+    def learning(self, verified: Sequence[tuple[DecodedEntry, Register]]) -> Iterator[None]:
+        """They are known here within the block, and stay known if it ends without an error: it goes around the
+        transaction that stores them."""
+        before = self.seq
+        try:
+            for entry, state in verified:
+                self._append(entry, state)
+            yield
+        except BaseException:
+            del self._entries[before:], self._states[before:]
+            self._names = None
+            raise
+
     def store(self, verified: Sequence[tuple[DecodedEntry, Register]]) -> None:
-        """Keep them in the table; needs an open transaction. `advance` follows once it has committed."""
+        """Keep them in the table; needs an open transaction."""
         for entry, state in verified:
             self._table.add(state.head.seq, state.head.hash, entry.encoded)
-
-    def advance(self, verified: Sequence[tuple[DecodedEntry, Register]]) -> None:
-        for entry, state in verified:
-            self._append(entry, state)
 
     def _append(self, entry: DecodedEntry, state: Register) -> None:
         self._entries.append(entry)

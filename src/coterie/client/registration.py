@@ -102,10 +102,10 @@ class Registration:
             raise self._alarm(f"the server sent a register entry that the rules refuse: {error.fact}") from None
         if not verified:
             return
-        with state.groups.changing():
+        # what is to be done about an entry stands with it on disk, or neither does
+        with state.register.learning(verified), state.groups.changing():
             state.register.store(verified)
-        state.register.advance(verified)
-        entries_learned(state, [entry for entry, _ in verified])
+            entries_learned(state, [entry for entry, _ in verified])
         state.changed()
 
     async def append(self, make: Callable[[Register], bytes]) -> EntryHash:

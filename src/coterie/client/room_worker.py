@@ -85,13 +85,15 @@ class RoomWorker(Worker):
         current = self._row()
         if current is None or not self.reader.caught_up(current):
             return
-        held = outgoing.hold_if_refused(state, current.group)
+        outgoing.hold_if_refused(state, current.group)
         ripe_at = await self.writer.commit(current)
         if ripe_at is not None:
             self._wake_in((ripe_at - state.now()) / 1000)
-        # the room may have moved while the commit was under way
+        # the room and the register may have moved while the commit was under way
         now = self._row()
-        if now is not None and not held and self.reader.caught_up(now) and await self.writer.post(now):
+        if now is None or not self.reader.caught_up(now) or outgoing.hold_if_refused(state, now.group):
+            return
+        if await self.writer.post(now):
             self.wake()
 
     async def _open(self, row: GroupRow) -> None:

@@ -73,6 +73,7 @@ class RoomWriter:
         mls = state.groups.get(row.group)
         if state.store.groups.commit(row.group) is not None or mls.epoch <= self._beaten_at.get(row.group, -1):
             return None
+        judged_by = state.register.seq
         plan = plan_commit(state, row)
         if plan.fulfilled:
             with state.groups.changing():
@@ -83,7 +84,7 @@ class RoomWriter:
             return plan.ripe_at
         if not await self._claim_for(row, plan):
             return state.now()
-        if state.groups.get(row.group).epoch != mls.epoch:
+        if state.groups.get(row.group).epoch != mls.epoch or state.register.seq != judged_by:
             return state.now()
         try:
             commits.make_commit(state, row.group, plan, self._claimed)

@@ -87,13 +87,14 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
     remove: set[int] = set()
     fulfilled: list[Wish] = []
     ripe_at: int | None = None
-    path = False
+    path = held = False
     for wish in state.store.rooms.wishes(row.room):
         action = Action(wish.action)
         if action in _FOR_ANYBODY:
             ripe = wish.made_at + _delay(roster, state.own.device, wish)
             if ripe > state.now():
                 ripe_at = ripe if ripe_at is None else min(ripe, ripe_at)
+                held = held or action is Action.REMOVE_REFUSED
                 continue
         if action is Action.UPDATE:
             path = True
@@ -122,6 +123,9 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
                     continue
                 add.append(DeviceId(wish.subject))
             remove.update(leaves)
+    if held:
+        # no commit stands that leaves them in, and others go first
+        return CommitPlan(fulfilled=tuple(fulfilled), ripe_at=ripe_at)
     staying = Roster.of_claims(leaf for leaf in roster if leaf.index not in remove)
     if remove:
         # a commit drops the admins who are gone, or it does not stand; those added again are in once more
