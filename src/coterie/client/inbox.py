@@ -163,7 +163,7 @@ class Inbox:
             state.alarm(
                 "split queue",
                 row.group.hex(),
-                f"the server let you read the room {name!r} from entry {row.first} on, but you were added with {said.n}",
+                f"the server let you read the room {name!r} from entry {row.first} on; you were added with {said.n}",
                 "messages may be missing here: compare with the others over another channel",
             )
             return
