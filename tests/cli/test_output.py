@@ -44,7 +44,7 @@ class WrongPassphrase(CallerError):
 
 
 class WrongLink(CallerError):
-    code = "wrong-link"
+    code = "wrong_link"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ USAGE_CODES: Final = frozenset(
     {
         "caller",
         "usage",
-        "unknown",
-        "ambiguous",
+        "unknown_name",
+        "ambiguous_name",
         "wrong_link",
         "wrong_address",
         "bad_name",
@@ -30,14 +30,9 @@ USAGE_CODES: Final = frozenset(
 """The caller's errors that another way of typing the command mends."""
 
 
-def code_of(error: CoterieError) -> str:
-    """The word for programs, always written with underscores."""
-    return error.code.replace("-", "_")
-
-
 def exit_of(error: CoterieError) -> Exit:
     match error:
-        case CallerError() if code_of(error) in USAGE_CODES:
+        case CallerError() if error.code in USAGE_CODES:
             return Exit.USAGE
         case RefusedError() | PeerError():
             return Exit.REFUSED

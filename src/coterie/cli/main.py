@@ -8,7 +8,7 @@ import typer
 import typer.main
 
 from coterie.cli import device, found, invite, member, message, room, serve, server
-from coterie.cli.exits import Exit, code_of, exit_of
+from coterie.cli.exits import Exit, exit_of
 from coterie.cli.options import HomeOption, JsonOption, KeyringOption, PassphraseFileOption
 from coterie.cli.output import tell_error
 from coterie.errors import CoterieError
@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return ended if isinstance(ended, int) else Exit.DONE
     except CoterieError as error:
-        tell_error(error.fact, error.hint, code_of(error), as_json)
+        tell_error(error.fact, error.hint, error.code, as_json)
         return exit_of(error)
     except typer.TyperException as error:
         words = error.format_message().rstrip(".")

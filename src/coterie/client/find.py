@@ -13,15 +13,15 @@ Id = TypeVar("Id", bound=bytes)
 class NotFound(CallerError):
     """What was named is not known here, or not uniquely."""
 
-    code: ClassVar[str] = "usage"
+    code: ClassVar[str] = "not_found"
 
 
 class Unknown(NotFound):
-    pass
+    code: ClassVar[str] = "unknown_name"
 
 
 class Ambiguous(NotFound):
-    pass
+    code: ClassVar[str] = "ambiguous_name"
 
 
 def find(what: str, named: str, candidates: Mapping[Id, str | None]) -> Id:

@@ -104,6 +104,7 @@ class RoomWorker(Worker):
         if now is not None and now.group == row.group:
             with self._state.groups.changing():
                 self._state.store.groups.put(replace(now, opened=True))
+            self._state.changed()
 
     def _row(self) -> GroupRow | None:
         """The group to work on, or None while the room is not live."""

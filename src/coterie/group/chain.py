@@ -15,7 +15,7 @@ from coterie.wire.queues import CHAIN_START, chain_next
 
 
 class BaseDoesNotFit(PeerError):
-    code = "base-does-not-fit"
+    code = "base_does_not_fit"
 
     def __init__(self, what: str) -> None:
         super().__init__(f"the chain that the adding device sent does not fit: {what}", "the room is compared anew")

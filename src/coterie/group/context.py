@@ -28,14 +28,14 @@ _DEEPEST: Final = 8
 
 
 class MalformedContext(PeerError):
-    code = "malformed-context"
+    code = "malformed_context"
 
     def __init__(self, what: str = "the room's description is malformed") -> None:
         super().__init__(what, "the room is not joined, or the change to it is not accepted")
 
 
 class BadRoomText(CallerError):
-    code = "bad-room-text"
+    code = "bad_room_text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ CREDENTIAL_BYTES: Final = 32 + 16 + 16
 
 
 class MalformedCredential(PeerError):
-    code = "malformed-credential"
+    code = "malformed_credential"
 
     def __init__(self) -> None:
         super().__init__("a device's credential is malformed", "it is not accepted into the room")

@@ -25,7 +25,7 @@ _NONCE_BYTES: Final = 12
 
 
 class BadEntry(PeerError):
-    code = "bad-entry"
+    code = "bad_entry"
 
     def __init__(self, what: str = "an entry of the room's queue is malformed") -> None:
         super().__init__(what, "it is passed over; if it ends an epoch, this device is stuck and says so")

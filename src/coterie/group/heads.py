@@ -21,7 +21,7 @@ NO_CHAIN: Final = bytes(32)
 
 
 class BadHead(PeerError):
-    code = "bad-head"
+    code = "bad_head"
 
     def __init__(self) -> None:
         super().__init__("a message's sealed head does not open", "the message is not accepted; its sender is named")

@@ -62,7 +62,7 @@ _SENTENCES: Final[dict[InboxRefusal, str]] = {
 class BadInboxEntry(PeerError):
     """`refusal` is what programs compare."""
 
-    code = "bad-inbox-entry"
+    code = "bad_inbox_entry"
 
     def __init__(self, refusal: InboxRefusal) -> None:
         super().__init__(f"an inbox entry was refused: {_SENTENCES[refusal]}", "nothing in it was acted on")
@@ -70,7 +70,7 @@ class BadInboxEntry(PeerError):
 
 
 class InboxEntryTooLarge(CallerError):
-    code = "inbox-entry-too-large"
+    code = "inbox_entry_too_large"
 
 
 class _Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -23,7 +23,7 @@ LARGEST_BLOB: Final = 64 * 1024 * 1024
 
 
 class BadBlob(PeerError):
-    code = "bad-blob"
+    code = "bad_blob"
 
     def __init__(self, what: str) -> None:
         super().__init__(f"a sealed blob {what}", "it is fetched again, or asked for anew")

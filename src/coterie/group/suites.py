@@ -25,7 +25,7 @@ _STRENGTH: Final[dict[Suite, int]] = {Suite.CLASSICAL: 1, Suite.XWING: 2}
 class NeedsAnotherCoterie(DeviceError):
     """A format that this version does not know and must not guess at: stop in this room; nothing is refused."""
 
-    code = "needs-another-coterie"
+    code = "needs_another_coterie"
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} needs another Coterie", "update Coterie on this device")

@@ -39,7 +39,7 @@ _HASH_CHUNK: Final = 1024 * 1024
 
 
 class BlobStoreUnusable(CallerError):
-    code = "blob-store-unusable"
+    code = "blob_store_unusable"
 
 
 class Blobs:

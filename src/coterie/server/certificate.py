@@ -23,7 +23,7 @@ _NAME = "coterie"
 
 
 class BadCertificate(CallerError):
-    code = "bad-certificate"
+    code = "bad_certificate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,15 +50,15 @@ jetstream {{ store_dir: {store}, sync_interval: always, max_memory_store: 64MB, 
 
 
 class EngineMissing(CallerError):
-    code = "engine-missing"
+    code = "engine_missing"
 
 
 class EngineTooOld(CallerError):
-    code = "engine-too-old"
+    code = "engine_too_old"
 
 
 class EngineFailed(DeviceError):
-    code = "engine-failed"
+    code = "engine_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ PRIVATE: Final = 0o600
 
 
 class FolderInUse(CallerError):
-    code = "folder-in-use"
+    code = "folder_in_use"
 
 
 class FolderDamaged(CallerError):
-    code = "folder-damaged"
+    code = "folder_damaged"
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -36,11 +36,11 @@ _SEQUENCE_TOKEN: Final = 5
 class LogUnavailable(DeviceError):
     """The engine cannot be reached or does not answer; trying again is right."""
 
-    code = "log-unavailable"
+    code = "log_unavailable"
 
 
 class LogMisconfigured(CallerError):
-    code = "log-misconfigured"
+    code = "log_misconfigured"
 
 
 @dataclass(frozen=True, slots=True)

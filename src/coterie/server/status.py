@@ -21,7 +21,7 @@ StatusFacts = dict[str, Any]
 
 
 class NotRunning(CallerError):
-    code = "server-not-running"
+    code = "server_not_running"
 
 
 @contextlib.contextmanager

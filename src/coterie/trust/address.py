@@ -14,7 +14,7 @@ _PORT: Final = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
 
 class WrongAddress(CallerError):
-    code = "wrong-address"
+    code = "wrong_address"
 
     def __init__(self, fact: str) -> None:
         super().__init__(

@@ -24,7 +24,7 @@ LARGEST_BUNDLE: Final = 2048
 
 
 class MalformedBundle(PeerError):
-    code = "malformed-bundle"
+    code = "malformed_bundle"
 
     def __init__(self) -> None:
         super().__init__("a device's bundle is malformed", "nothing is sent to that device until it publishes another")

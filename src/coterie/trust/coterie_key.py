@@ -19,7 +19,7 @@ _POST_LABEL: Final = b"coterie/1 inbox post\0"
 
 
 class WrongCoterieKey(PeerError):
-    code = "wrong-coterie-key"
+    code = "wrong_coterie_key"
 
     def __init__(self, generation: int) -> None:
         super().__init__(

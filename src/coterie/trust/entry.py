@@ -25,7 +25,7 @@ FIRST_PREV: Final = EntryHash(bytes(32))
 
 
 class MalformedEntry(PeerError):
-    code = "malformed-entry"
+    code = "malformed_entry"
 
     def __init__(self) -> None:
         super().__init__("a register entry is malformed", "the register ends before it")

@@ -26,7 +26,7 @@ class RegisterHead:
 
 
 class MalformedHead(PeerError):
-    code = "malformed-head"
+    code = "malformed_head"
 
     def __init__(self) -> None:
         super().__init__("a signed register head is malformed", "it came from the server or through another member")

@@ -36,18 +36,18 @@ _COPY_IT_WHOLE: Final = "copy the whole link, from coterie:// to its last charac
 
 
 class WrongLink(CallerError):
-    code = "wrong-link"
+    code = "wrong_link"
 
 
 class WrongHistory(PeerError):
-    code = "wrong-history"
+    code = "wrong_history"
 
     def __init__(self, fact: str) -> None:
         super().__init__(fact, "the server shows another register than the inviter saw: ask the inviter, do not go on")
 
 
 class BadPacket(PeerError):
-    code = "bad-packet"
+    code = "bad_packet"
 
     def __init__(self) -> None:
         super().__init__("the invite packet cannot be opened", "names stay unknown until a member sends the key")

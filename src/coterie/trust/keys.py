@@ -45,14 +45,14 @@ class Purpose(StrEnum):
 
 
 class MalformedKey(PeerError):
-    code = "malformed-key"
+    code = "malformed_key"
 
     def __init__(self) -> None:
         super().__init__("a public key is malformed", "it came from another device or from the server; report it")
 
 
 class ForgedSignature(PeerError):
-    code = "forged-signature"
+    code = "forged_signature"
 
     def __init__(self, purpose: Purpose) -> None:
         super().__init__(f"a signature ({purpose.value}) does not verify", "nothing it signed was accepted")

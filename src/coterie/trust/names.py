@@ -24,7 +24,7 @@ _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class BadName(CallerError):
-    code = "bad-name"
+    code = "bad_name"
 
     def __init__(self) -> None:
         super().__init__(

@@ -82,7 +82,7 @@ _TEXTS: Final[dict[Reason, tuple[str, str]]] = {
 class RegisterError(RefusedError):
     """An entry that the register refuses. `reason` is what programs compare."""
 
-    code = "register-refused"
+    code = "register_refused"
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(*_TEXTS[reason])
@@ -92,7 +92,7 @@ class RegisterError(RefusedError):
 class NewerCoterie(DeviceError):
     """An entry of a kind that this version does not know: stop before it; it is not refused."""
 
-    code = "newer-coterie"
+    code = "newer_coterie"
 
     def __init__(self, kind: str) -> None:
         super().__init__(

@@ -32,7 +32,7 @@ _LABEL: Final = b"coterie/1 seal\0"
 
 
 class CannotOpen(PeerError):
-    code = "cannot-open"
+    code = "cannot_open"
 
     def __init__(self) -> None:
         super().__init__(

@@ -47,7 +47,7 @@ _INTERNAL: Final = Internal()
 class NewerRules(DeviceError):
     """The log needs newer rules than this hub has: it stops before this record."""
 
-    code = "newer-rules"
+    code = "newer_rules"
 
 
 def _void(_draft: Draft, _op: Operation) -> Outcome:

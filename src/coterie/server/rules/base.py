@@ -17,7 +17,7 @@ from coterie.trust.register import Register
 class StorageFailed(DeviceError):
     """The view cannot be read or written: the disk is full or fails. Nothing of the record was applied."""
 
-    code = "storage-failed"
+    code = "storage_failed"
 
 
 class EntryRow(NamedTuple):

@@ -43,7 +43,7 @@ Packet = Annotated[bytes, Meta(min_length=1, max_length=limits.PACKET_BYTES)]
 class MalformedRecord(PeerError):
     """Not a record: void for every hub."""
 
-    code = "malformed-record"
+    code = "malformed_record"
 
 
 class Operation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

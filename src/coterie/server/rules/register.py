@@ -3,6 +3,8 @@
 What an accepted entry ends for the server ends with it: sessions, key packages and packets of who is out of force.
 """
 
+from typing import Final
+
 from coterie.ids import DeviceId, EntryHash, PublicKey
 from coterie.server.rules.draft import Draft
 from coterie.server.rules.limits import JOIN_GRACE_MS
@@ -15,12 +17,16 @@ from coterie.trust.kinds import DeviceRemoved, InviteRevoked, Joined, MemberRemo
 from coterie.trust.reasons import NewerCoterie, Reason, RegisterError
 from coterie.trust.register import Register
 
+MALFORMED: Final = "malformed-entry"
+NEWER: Final = "newer-coterie"
+"""Beside trust's reasons: outcomes stand in the digest, so these words are part of the rules."""
+
 
 def append_to_register(draft: Draft, op: RegisterAppend) -> Outcome:
     try:
         entry = decode_entry_untrusted(op.entry)
-    except MalformedEntry as error:
-        return RegisterRefused(error.code)
+    except MalformedEntry:
+        return RegisterRefused(MALFORMED)
     seq = _known_seq(draft, entry.hash)
     if seq is not None:
         return RegisterAccepted(seq, entry.hash)
@@ -30,8 +36,8 @@ def append_to_register(draft: Draft, op: RegisterAppend) -> Outcome:
         if error.reason is Reason.NOT_NEXT and draft.register is not None and entry.seq <= draft.register.head.seq:
             return RegisterMoved(draft.register.head.seq, draft.register.head.hash)
         return RegisterRefused(error.reason.value)
-    except NewerCoterie as error:
-        return RegisterRefused(error.code)
+    except NewerCoterie:
+        return RegisterRefused(NEWER)
     draft.register = register
     draft.register_entries.append((entry.seq, entry.hash, op.entry))
     _follow_up(draft, register, entry)

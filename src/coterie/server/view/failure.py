@@ -8,13 +8,13 @@ from coterie.server.rules.base import StorageFailed
 class ViewDamaged(StorageFailed):
     """The file is not this version's view, or not whole. `delete_view` it and apply the log from its beginning."""
 
-    code = "view-damaged"
+    code = "view_damaged"
 
 
 class NotNext(StorageFailed):
     """The record is not the one after the view's position: the log was cut or replaced, or the tail skipped."""
 
-    code = "not-next"
+    code = "not_next"
 
 
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
