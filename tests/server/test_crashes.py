@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.server.engine import Engine, engine_binary
+from coterie.server.engine import Engine, EngineFailed, engine_binary
 from coterie.server.log import Log
 from coterie.server.rules import RULES_VERSION, Record, encode_record
 from coterie.server.rules.record import HubUp
@@ -171,8 +171,6 @@ async def test_engine_store_older_than_the_view_makes_the_view_follow_the_log(se
     shutil.rmtree(store)
     older.rename(store)
     await server.restart()
-    # the device's counter went into the log that is gone, and its position too
-    band.founder.position = b""
     ada = await band.founder.connect(server.url)
     assert len(await read_all(ada, room)) == 5
     behind = await ada.ask(room.read(ada, 10), frames.Behind)
@@ -194,6 +192,17 @@ async def test_engine_older_than_its_store_is_refused(server: RunningServer) -> 
     (server.data / "engine" / "version").write_text("99.0.0\n")
     with pytest.raises(ServerDied, match=r"last used by nats-server 99\.0\.0"):
         await server.restart()
+
+
+async def test_two_engines_never_run_on_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Engine(tmp_path / "engine", engine_binary()) for _ in range(2))
+    await first.start()
+    monkeypatch.setattr("coterie.server.engine._LOCK_SECONDS", 0.2)
+    with pytest.raises(EngineFailed, match="another engine still uses this store"):
+        await second.start()
+    await first.stop()
+    await second.start()
+    await second.stop()
 
 
 async def test_clock_behind_the_log_is_refused(server: RunningServer) -> None:

@@ -42,7 +42,7 @@ def _refused(request: int, outcome: outcomes.Refused) -> Frame:
     return Error(request, outcome.code, message, float(outcome.retry_after) if outcome.retry_after else None)
 
 
-def _internal(request: int, outcome: Outcome) -> Frame:
+def internal(request: int, outcome: Outcome | None = None) -> Error:
     return Error(request, ErrorCode.INTERNAL.value, "a fault in the server; the operation had no effect")
 
 
@@ -60,8 +60,8 @@ _REPLIES: Final[dict[type[Outcome], Callable[[int, Any], Frame]]] = {
     outcomes.NotInForce: lambda request, outcome: Error(
         request, ErrorCode.NOT_IN_FORCE.value, "the device is not in the register, or was removed"
     ),
-    outcomes.Internal: _internal,
-    outcomes.Void: _internal,
+    outcomes.Internal: internal,
+    outcomes.Void: internal,
 }
 
 

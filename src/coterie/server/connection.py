@@ -6,12 +6,13 @@ does not read is bounded by not reading from it.
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from coterie.ids import QueueId
-from coterie.server import answers
+from coterie.server import answers, events
 from coterie.server.followers import SLOW_BYTES, Follow
 from coterie.server.handshake import Handshake, HandshakeRefused, Proven, ProvenDevice, ProvenNewcomer, Step
 from coterie.server.intake import Lane
@@ -194,17 +195,20 @@ class DeviceConnection(WSListener):
         # a peer that does not read must not keep the socket
         asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self._transport.disconnect, False)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run beside the connection, no longer than it."""
+    def spawn(self, work: Coroutine[Any, Any, None], request: int, size: int = 0) -> None:
+        """Run what answers `request` beside the connection, no longer than it. It counts as waiting until then."""
+        self.hub.intake.begin(self.lane, size)
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        task.add_done_callback(partial(self._done, request, size))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, request: int, size: int, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.hub.failed(task)
+        self.hub.intake.end(self.lane, size)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            events.fault("request.failed", error)
+            self.send(answers.internal(request))
 
     # Reading from the socket
 

@@ -46,21 +46,23 @@ _PUSHED_REGISTER_BYTES: Final = FRAME_BYTES - 1024
 class HubFenced(DeviceError):
     """Another process came up with this hub's id."""
 
-    code = "hub-fenced"
+    code = "hub_fenced"
 
 
 class WrongLog(CallerError):
-    code = "wrong-log"
+    code = "wrong_log"
 
 
 @dataclass(frozen=True, slots=True)
 class HubIdentity:
-    """`certificate` is the hash of its public key; `addresses` go into `Ready`."""
+    """`certificate` is the hash of its public key; `addresses` go into `Ready`; `alone`: the engine is this hub's own,
+    so no other hub can have shown a device more than this one has."""
 
     keys: ServerKeys
     certificate: bytes
     addresses: tuple[str, ...]
     blob_store: bytes
+    alone: bool
 
 
 class Hub:
@@ -251,12 +253,6 @@ class Hub:
         for follow in connection.follows.values():
             self.followers.end(follow)
         connection.follows.clear()
-
-    def failed(self, task: asyncio.Task[None]) -> None:
-        """A request's own work raised what it should not."""
-        error = task.exception()
-        assert error is not None
-        events.fault("request.failed", error)
 
     def to_flush(self, connection: DeviceConnection) -> None:
         self._to_flush.append(connection)

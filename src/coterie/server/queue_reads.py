@@ -14,6 +14,8 @@ from coterie.wire.queues import token_hash
 if TYPE_CHECKING:
     from coterie.server.hub import Hub
 
+MOST_FOLLOWS: Final = 20_000
+"""Of one connection."""
 PAGE_BYTES: Final = FRAME_BYTES - 1024
 _ENTRY_BYTES: Final = 64
 """At most what an entry takes in a frame beside its payload."""
@@ -46,6 +48,9 @@ class QueueReads:
         earlier = connection.follows.pop(request.queue, None)
         if earlier is not None:
             self._hub.followers.end(earlier)
+        if len(connection.follows) >= MOST_FOLLOWS:
+            connection.error(request.id, ErrorCode.LIMITED, "this connection follows too many queues")
+            return
         follow = Follow(connection, request.queue, token_hash(request.token))
         connection.follows[request.queue] = follow
         row = self._hub.view.queue(request.queue)
@@ -53,9 +58,7 @@ class QueueReads:
             connection.send(frames.Following(request.id, request.after, row.last, row.epoch))
             self._hub.followers.go_live(follow)
         else:
-            self._hub.intake.begin(connection.lane, 0)
-            catching_up = connection.spawn(self._catch_up(connection, request, follow))
-            catching_up.add_done_callback(lambda _: self._hub.intake.end(connection.lane, 0))
+            connection.spawn(self._catch_up(connection, request, follow), request.id)
 
     async def _catch_up(self, connection: DeviceConnection, request: frames.Follow, follow: Follow) -> None:
         """Push what the view has, then go live or say why not."""

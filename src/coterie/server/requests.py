@@ -112,7 +112,7 @@ class Requests:
             self._submit(connection, request.id, operations.CloseQueue(request.queue), connection.reply)
 
     def read(self, connection: DeviceConnection, request: frames.Read) -> None:
-        self._beside(connection, self._hub.queue_reads.read(connection, request))
+        connection.spawn(self._hub.queue_reads.read(connection, request), request.id)
 
     def follow(self, connection: DeviceConnection, request: frames.Follow) -> None:
         self._hub.queue_reads.follow(connection, request)
@@ -156,7 +156,7 @@ class Requests:
             one_time, last_resort = await self._hub.readers.read(lambda reader: reader.stock(device, request.suite))
             connection.send(frames.Stock(request.id, request.suite, one_time, last_resort))
 
-        self._beside(connection, answer())
+        connection.spawn(answer(), request.id)
 
     def claim_key_package(self, connection: DeviceConnection, request: frames.ClaimKeyPackage) -> None:
         if self._may_spend(connection, request.id, Costly.CLAIM):
@@ -168,16 +168,16 @@ class Requests:
             found = await self._hub.readers.read(lambda reader: reader.bundles(request.devices))
             connection.send(frames.Bundles(request.id, found))
 
-        self._beside(connection, answer())
+        connection.spawn(answer(), request.id)
 
     # Blobs
 
     def put_blob(self, connection: DeviceConnection, request: frames.PutBlob) -> None:
         if self._may_spend(connection, request.id, Costly.BLOB_BYTES, len(request.data)):
-            self._beside(connection, self._hub.blob_requests.put(connection, request), len(request.data))
+            connection.spawn(self._hub.blob_requests.put(connection, request), request.id, len(request.data))
 
     def get_blob(self, connection: DeviceConnection, request: frames.GetBlob) -> None:
-        self._beside(connection, self._hub.blob_requests.get(connection, request), request.length)
+        connection.spawn(self._hub.blob_requests.get(connection, request), request.id, request.length)
 
     # Register and packets
 
@@ -223,7 +223,7 @@ class Requests:
             )
             connection.send(frames.RegisterEntries(request.id, entries, self._hub.head))
 
-        self._beside(connection, answer())
+        connection.spawn(answer(), request.id)
 
     def put_packet(self, connection: DeviceConnection, request: frames.PutPacket) -> None:
         register = self._hub.view.register
@@ -245,7 +245,7 @@ class Requests:
             else:
                 connection.send(frames.Packet(request.id, packet))
 
-        self._beside(connection, answer())
+        connection.spawn(answer(), request.id)
 
     def packet_done(self, connection: DeviceConnection, request: frames.PacketDone) -> None:
         if self._joined_with(connection, request):
@@ -277,12 +277,6 @@ class Requests:
             self._hub.intake.submit(connection.lane, operation, answer, request)
         else:
             connection.send(refusal(request))
-
-    def _beside(self, connection: DeviceConnection, work: Any, size: int = 0) -> None:
-        """Run `work`, which answers; it counts as waiting until then."""
-        intake = self._hub.intake
-        intake.begin(connection.lane, size)
-        connection.spawn(work).add_done_callback(lambda _: intake.end(connection.lane, size))
 
     def _may_spend(self, connection: DeviceConnection, request: int, what: Costly, amount: float = 1.0) -> bool:
         wait = self._hub.rates.wait(_payer(connection), what, amount)

@@ -45,15 +45,15 @@ _STORE_ID_BYTES: Final = 16
 
 
 class ClockBehind(CallerError):
-    code = "clock-behind"
+    code = "clock_behind"
 
 
 class LogLost(CallerError):
-    code = "log-lost"
+    code = "log_lost"
 
 
 class CannotListen(CallerError):
-    code = "cannot-listen"
+    code = "cannot_listen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
             certificate.spki_hash,
             tuple(address.text for address in addresses),
             await blobs.identity(os.urandom(_STORE_ID_BYTES)),
+            alone=engine is not None,
         )
         hub = Hub(identity, view, view_path, log, blobs, now_ms)
         stack.callback(hub.close)

@@ -60,7 +60,7 @@ class Sessions:
         self.unproven -= 1
         if isinstance(proven, ProvenDevice):
             self._by_device.setdefault(proven.device, set()).add(connection)
-            connection.spawn(self._open(connection, proven))
+            connection.spawn(self._open(connection, proven), 0)
         else:
             connection.opened(self._ready())
 
@@ -68,9 +68,10 @@ class Sessions:
         """Let the log decide on the session, once this hub has seen what the device has."""
         log = self._hub.view.log
         assert log is not None
+        seen = 0 if self._hub.identity.alone else self._seal.open_untrusted(log.log, proven.position)
         try:
             async with asyncio.timeout(BEHIND_SECONDS):
-                await self._hub.reached(self._seal.open_untrusted(log.log, proven.position))
+                await self._hub.reached(seen)
         except TimeoutError:
             connection.refuse(ErrorCode.BEHIND, "this hub has not yet seen what the device has seen; try again")
             return
