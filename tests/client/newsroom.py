@@ -12,8 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from coterie.client import Device, MessageFacts, Passphrase
-from coterie.client.online import NotSettled
+from coterie.client import Device, MessageFacts, Passphrase, commits
+from coterie.client.online import NotSettled, connect
+from coterie.client.room_writer import RoomWriter
+from coterie.client.wishes import Action, CommitPlan, plan_commit
+from coterie.group.context import with_admins
 from coterie.ids import MemberId, RoomId
 from tests.serving import RunningServer, running_server
 
@@ -159,3 +162,34 @@ async def settle(*devices: Device, rounds: int = 3) -> None:
         for device in devices:
             with contextlib.suppress(NotSettled):
                 await device.sync()
+
+
+def epoch(device: Device, room: RoomId) -> int:
+    return device._state.groups.get(device._state.group_of(room).group).epoch
+
+
+async def appoint(device: Device, room: RoomId, *admins: MemberId) -> None:
+    """Make these the admins of a room; there is no command for it yet."""
+    state = device._state
+    group = state.group_of(room).group
+    commits.make_commit(
+        state, group, CommitPlan(context=with_admins(state.context(group), frozenset(admins)), path=True), {}
+    )
+    await device.sync()
+
+
+async def commit_and_vanish(device: Device, room: RoomId) -> None:
+    """Send the commit that the wishes ask for, and lose the connection before its echo comes."""
+    state = device._state
+    row = state.group_of(room)
+    commits.make_commit(state, row.group, plan_commit(state, row), {})
+    connection = await connect(state)
+    await RoomWriter(state, connection).send_pending(row)
+    await connection.close()
+
+
+def wish(device: Device, room: RoomId, action: Action, subject: bytes = b"") -> None:
+    """What the device's next step in this room shall bring about."""
+    state = device._state
+    with state.groups.changing():
+        state.store.rooms.wish(room, action, subject, state.now())

@@ -19,12 +19,14 @@ from coterie.store.groups import GroupRow, PendingRow
 
 class PendingPlan(msgspec.Struct, frozen=True, array_like=True):
     """What our own commit is to be followed by: the joiners with their encoded Welcomes, in the order of the
-    deliveries; the lines that people are shown; which devices it added again; the register it was judged by."""
+    deliveries; the lines that people are shown; which devices it added again; the register it was judged by; the wishes
+    it does, as (action, subject)."""
 
     joiners: list[tuple[bytes, bytes]]
     notices: list[str]
     again: list[bytes]
     register_seq: int
+    wishes: list[tuple[str, bytes]]
 
     def encode(self) -> bytes:
         return msgspec.msgpack.encode(self)
@@ -42,7 +44,8 @@ def commit_won(state: DeviceState, row: GroupRow, pending: PendingRow) -> None:
     for text in plan.notices:
         state.notice(row.room, row.place, row.cursor, text)
     for wish in state.store.rooms.wishes(row.room):
-        if wish.action == Action.UPDATE:
+        # whatever comes after it: a wish is for once
+        if (wish.action, wish.subject) in plan.wishes:
             state.store.rooms.finish_wish(wish.id)
     if row.chain is not None:
         base = Base(row.group, row.cursor, row.chain, sorted(row.leaving or ()))

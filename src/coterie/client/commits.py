@@ -99,7 +99,8 @@ def make_commit(state: DeviceState, group: GroupId, plan: CommitPlan, claimed: M
         )
         told = [sentence(state, change, state.own.member) for change in verdict.changes]
         again = {leaf.device for leaf in state.roster(group) if leaf.index in plan.remove} & set(plan.add)
-        after = PendingPlan(joiners, [text for text in told if text], sorted(again), register.head.seq)
+        wishes = [(wish.action, wish.subject) for wish in plan.carried]
+        after = PendingPlan(joiners, [text for text in told if text], sorted(again), register.head.seq, wishes)
         entry_hash = hashlib.sha256(entry.payload).digest()
         stored = PendingRow(group, mls.epoch, entry_hash, msgspec.msgpack.encode(frame), after.encode())
         state.store.groups.put_commit(stored, blobs)

@@ -61,6 +61,16 @@ class NoMessage(CallerError):
     code = "usage"
 
 
+class NoMember(RefusedError):
+    """They are no longer in the coterie."""
+
+    code = "no_member"
+
+
+class OwnMember(CallerError):
+    code = "usage"
+
+
 def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
@@ -100,10 +110,11 @@ class Device:
     def open(cls, home: Path, unlock: Unlock, *, clock: Clock = system_clock) -> Self:
         """Hold the device of `home`. Raises NoDevice, WrongPassphrase, DeviceOwned, StoreDamaged, NewerStore."""
         forbid_core_dumps()
-        key = wrap.unlock(home, unlock)
+        wrap.opens_with(home)
+        # the lock first: who has to wait for it does not stretch the passphrase at every try
         lock = DeviceLock.acquire(home)
         try:
-            store = Store(home, key)
+            store = Store(home, wrap.unlock(home, unlock))
             try:
                 own = load_own(store.facts)
                 if store.facts.get(Fact.STEP) != Step.MEMBER.encode():
@@ -254,6 +265,8 @@ class Device:
         with, and OfflineError's children if the server could not be reached (they are added later)."""
         state = self._state
         room = RoomId(state.random(16))
+        for member in members:
+            self._must_be_in_force(member)
         with state.groups.changing():
             new_group(state, new_context(room, name, state.own.member, Suite.XWING), 0)
             for member in members:
@@ -267,11 +280,15 @@ class Device:
         return self.room(room)
 
     async def add_to_room(self, room: RoomId, member: MemberId) -> None:
-        """Returns once all their devices are in. Raises CommitRefused, NoKeyPackage, OfflineError's children."""
+        """Returns once all their devices are in. Raises NoMember, CommitRefused, NoKeyPackage, and OfflineError's
+        children."""
+        self._must_be_in_force(member)
         await self._wish(room, Action.ADD, member)
 
     async def remove_from_room(self, room: RoomId, member: MemberId) -> None:
-        """Returns once they are out. Raises CommitRefused, OfflineError's children."""
+        """Returns once they are out. Raises CommitRefused, OwnMember, OfflineError's children."""
+        if member == self._state.own.member:
+            raise OwnMember("nobody removes themselves from a room", "leave it instead: `coterie room leave`")
         await self._wish(room, Action.REMOVE, member)
 
     async def rename_room(self, room: RoomId, name: str | None = None, topic: str | None = None) -> None:
@@ -372,6 +389,11 @@ class Device:
         if row is None:
             raise NoMessage(f"there is no message {message.hex()}", "take an id from `coterie read --json`")
         return row
+
+    def _must_be_in_force(self, member: MemberId) -> None:
+        if self._state.register.state.member(member).removed is not None:
+            name = self._state.register.name(member)
+            raise NoMember(f"{name} is no longer a member of the coterie", "`coterie members` lists who is")
 
     def _must_be_live(self, room: RoomId) -> None:
         row = self._state.room(room)

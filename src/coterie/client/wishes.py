@@ -4,7 +4,7 @@ A wish stays in the store until the room is as wished, whoever's commit made it 
 again from the wishes that are left. The removals that the register demands are wishes too.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -47,13 +47,15 @@ _FOR_ANYBODY: Final = frozenset({Action.REMOVE_LEAVING, Action.REMOVE_REFUSED, A
 
 @dataclass(frozen=True)
 class CommitPlan:
-    """`ripe_at`: some wish waits for others to go first until then (None: nothing waits)."""
+    """`carried` are the wishes that it does in full, `fulfilled` those for which nothing is left to do. `ripe_at`: some
+    wish waits for others to go first until then (None: nothing waits)."""
 
     add: tuple[DeviceId, ...] = ()
     remove: frozenset[int] = frozenset()
     context: RoomContext | None = None
     path: bool = False
-    fulfilled: tuple[Wish, ...] = field(default=())
+    carried: tuple[Wish, ...] = ()
+    fulfilled: tuple[Wish, ...] = ()
     ripe_at: int | None = None
 
     @property
@@ -85,6 +87,7 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
     own = roster.leaf_of(state.own.device)
     add: list[DeviceId] = []
     remove: set[int] = set()
+    carried: list[Wish] = []
     fulfilled: list[Wish] = []
     ripe_at: int | None = None
     path = held = False
@@ -96,33 +99,36 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
                 ripe_at = ripe if ripe_at is None else min(ripe, ripe_at)
                 held = held or action is Action.REMOVE_REFUSED
                 continue
+        space = ADDS_PER_COMMIT - len(add)
         if action is Action.UPDATE:
             path = True
+            carried.append(wish)
         elif action is Action.RENAME:
             name, topic = decode_rename(wish.subject)
             changed = renamed(context, name=name, topic=topic)
-            if changed == context:
-                fulfilled.append(wish)
+            (fulfilled if changed == context else carried).append(wish)
             context = changed
         elif action is Action.ADD:
             member = MemberId(wish.subject)
             devices = [device.id for device in register.devices_of(member) if register.device_in_force(device.id)]
             missing = [device for device in devices if device not in roster.devices and device not in add]
-            if not missing:
-                fulfilled.append(wish)
-            add.extend(missing)
+            add.extend(missing[:space])
+            if len(missing) <= space:
+                (carried if missing else fulfilled).append(wish)
         else:
             leaves = _leaves(roster, action, wish.subject)
             if own is not None:
                 leaves = tuple(leaf for leaf in leaves if leaf != own.index)
-            if not leaves:
+            add_again = action is Action.ADD_AGAIN
+            if not leaves or (add_again and not register.device_in_force(DeviceId(wish.subject))):
                 fulfilled.append(wish)
-            if action is Action.ADD_AGAIN and leaves:
-                if not register.device_in_force(DeviceId(wish.subject)):
-                    fulfilled.append(wish)
-                    continue
+                continue
+            if add_again and not space:
+                continue
+            if add_again:
                 add.append(DeviceId(wish.subject))
             remove.update(leaves)
+            carried.append(wish)
     if held:
         # no commit stands that leaves them in, and others go first
         return CommitPlan(fulfilled=tuple(fulfilled), ripe_at=ripe_at)
@@ -132,10 +138,11 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
         again = [leaf for leaf in roster if leaf.index in remove and leaf.device in add]
         context = settled(context, Roster.of_claims([*staying, *again]), register)
     return CommitPlan(
-        add=tuple(add[:ADDS_PER_COMMIT]),
+        add=tuple(add),
         remove=frozenset(remove),
         context=None if context == before else context,
         path=path or bool(remove),
+        carried=tuple(carried),
         fulfilled=tuple(fulfilled),
         ripe_at=ripe_at,
     )
