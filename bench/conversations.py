@@ -182,7 +182,8 @@ async def _measured(server: Server, terms: Terms, talks: list[Conversation], tal
         talk.begin()
     await asyncio.sleep(terms.warm_up)
     tally.begin()
-    began, hub, engine, own = time.perf_counter(), server.cpu_s(), server.engine_cpu_s(), time.process_time()
+    began, stored, position = time.perf_counter(), _stored(talks), server.log_position()
+    hub, engine, own = server.cpu_s(), server.engine_cpu_s(), time.process_time()
     await asyncio.sleep(terms.seconds)
     spent, received, times = time.perf_counter() - began, tally.received, tally.times
     figures: Figures = {
@@ -195,6 +196,7 @@ async def _measured(server: Server, terms: Terms, talks: list[Conversation], tal
         "hub_cpu_s": round(server.cpu_s() - hub, 2),
         "engine_cpu_s": round(server.engine_cpu_s() - engine, 2),
         "load_cpu_s": round(time.process_time() - own, 2),
+        "posts_per_record": round((_stored(talks) - stored) / (server.log_position() - position), 1),
         "seconds": round(spent, 2),
     }
     for talk in talks:
@@ -216,6 +218,10 @@ async def _drained(talks: list[Conversation]) -> None:
     deadline = time.monotonic() + _DRAIN_SECONDS
     while any(talk.missing for talk in talks) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
+
+
+def _stored(talks: list[Conversation]) -> int:
+    return sum(talk.stored for talk in talks)
 
 
 def _missing(talks: list[Conversation], tally: Tally) -> int:

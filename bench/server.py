@@ -81,6 +81,10 @@ class Server:
     def engine_cpu_s(self) -> float:
         return _cpu_s(self._engine)
 
+    def log_position(self) -> int:
+        """How many records the hub has applied."""
+        return int(read_status(self.data)["log"]["position"])
+
     def rss_kib(self) -> int:
         """What of the hub is resident now."""
         assert self._process is not None
