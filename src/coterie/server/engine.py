@@ -104,7 +104,7 @@ class Engine:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Returns when the engine takes connections. Raises EngineTooOld, EngineFailed."""
+        """Returns when the engine takes connections. Raises EngineMissing, EngineTooOld, EngineFailed."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self.version = await self._fitting_version()
         self._lock = await _lock(self._folder.parent / "engine.lock")
@@ -139,6 +139,8 @@ class Engine:
             self._binary, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         said, _ = await process.communicate()
+        if not said.startswith(b"nats-server:"):
+            raise EngineMissing(f"{self._binary} is not a nats-server", "give --engine-binary the path of one")
         found = _version(said.decode("utf-8", "replace"))
         if found < LEAST_VERSION:
             raise EngineTooOld(

@@ -192,7 +192,9 @@ class Log:
                     address.url,
                     user=address.user,
                     password=address.password,
-                    allow_reconnect=False,
+                    allow_reconnect=False,  # the engine may be elsewhere by then: `address` knows
+                    max_reconnect_attempts=1,  # or the first connection is tried for two minutes
+                    reconnect_time_wait=0.05,
                     connect_timeout=2,
                     pending_size=_PENDING_BYTES,
                     closed_cb=closed,
