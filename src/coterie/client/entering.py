@@ -4,12 +4,22 @@ The keys are on disk before the server hears of them (`Step.KEYS`); once their e
 entered (`ENTERED`); with its inbox and packages at the server it is done (`MEMBER`).
 """
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from coterie.client.connection import AlreadyFounded, Connection, FoundingProof, InviteProof, NotInForce, ServerRefused
+from coterie.client.connection import (
+    AlreadyFounded,
+    Connection,
+    FoundingProof,
+    InviteProof,
+    NotInForce,
+    ServerRefused,
+    WrongCoterie,
+)
 from coterie.client.facts import Identity
 from coterie.client.online import connect
 from coterie.client.own import Own, load_own
@@ -22,7 +32,7 @@ from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, Seed
 from coterie.store.facts import Fact
 from coterie.store.store import Store
 from coterie.store.wrap import DeviceExists
-from coterie.trust import Register, apply
+from coterie.trust import Register, RegisterError, apply
 from coterie.trust.author import NewMemberKeys, found, join
 from coterie.trust.coterie_key import WrongCoterieKey
 from coterie.trust.entry import entry_hash
@@ -51,6 +61,13 @@ class Step(StrEnum):
     MEMBER = "member"
 
 
+_BEGUN: Final = (
+    *(Fact.IDENTITY_SEED, Fact.DEVICE_SEED, Fact.LEAF_SEED, Fact.LINK, Fact.SERVICE_KEY, Fact.ADDRESSES),
+    *(Fact.PROFILE_NAME, Fact.FOUNDED, Fact.STEP),
+)
+"""What is stored before the coterie has said yes."""
+
+
 class OtherLink(CallerError):
     code = "other_link"
 
@@ -73,7 +90,8 @@ class Entering:
         names = clean_name(coterie_name), clean_name(name)
         self._begin(link, None)
         if self._step() is Step.KEYS:
-            await self._found(link, *names)
+            with self._forgetting_if_refused():
+                await self._found(link, *names)
         return await self._settle(None)
 
     async def join(self, text: str, name: str) -> Identity:
@@ -81,7 +99,8 @@ class Entering:
         link = expect_join(parse_link_untrusted(text))
         self._begin(link, clean_name(name))
         if self._step() is Step.KEYS:
-            await self._join(link)
+            with self._forgetting_if_refused():
+                await self._join(link)
         return await self._settle(link)
 
     # what both need
@@ -113,6 +132,17 @@ class Entering:
             else:
                 self._store.register.put_key(0, CoterieKey(secrets.token_bytes(32)), announced=True)
             facts.put(Fact.STEP, Step.KEYS.encode())
+
+    @contextlib.contextmanager
+    def _forgetting_if_refused(self) -> Iterator[None]:
+        """A link that is known to lead nowhere must not stand in the way of the next one."""
+        try:
+            yield
+        except (AlreadyFounded, NotInForce, WrongCoterie, WrongHistory, RegisterError):
+            with self._store.transaction():
+                for fact in _BEGUN:
+                    self._store.facts.forget(fact)
+            raise
 
     def _keys(self) -> NewMemberKeys:
         seeds = (Fact.IDENTITY_SEED, Fact.DEVICE_SEED, Fact.LEAF_SEED)
