@@ -124,8 +124,23 @@ class HomeWorker(Worker):
             await self.registration.take(self._register_pushes.popleft())
         if self._needed_seq > self._state.register.seq:
             await self.registration.sync()
+            if self._needed_seq > self._state.register.seq:
+                self._register_withheld(self._needed_seq)
             self._needed_seq = self._state.register.seq
         self._moved()
+
+    def _register_withheld(self, named: int) -> None:
+        """A member's head is beyond what the server shows here: what names it waits, and people are told."""
+        state = self._state
+        with state.groups.changing():
+            state.alarm(
+                "register withheld",
+                str(named),
+                f"a member names entry {named} of the register, but the server shows this device "
+                f"{state.register.seq} entries only; what names it waits",
+                "compare with the others over another channel: the server may keep entries from you",
+            )
+        state.changed()
 
     async def _follow_inbox(self) -> None:
         facts = self._state.store.facts

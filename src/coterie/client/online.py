@@ -123,6 +123,9 @@ class Online:
     async def settled(self, seconds: float) -> None:
         """Returns when everything known was done and the server owes nothing. Raises NotSettled, or why it ended."""
         await self.until(self.activity.settled(), seconds)
+        # a worker that fails is not busy any more
+        if self._ended.done():
+            self._ended.result()
 
     async def until(self, done: Coroutine[Any, Any, None], seconds: float) -> None:
         """Wait for `done`. Raises NotSettled after `seconds`, or why the connection ended."""

@@ -38,6 +38,7 @@ class Registration:
         self._state = state
         self._connection = connection
         self._turn = asyncio.Lock()
+        self._promised = 0
 
     def check_head(self, head: frames.SignedHead | None) -> VerifiedHead | None:
         """Hold the hub's signed head against what is here. Raises RegisterAlarm for one that is shorter or other."""
@@ -59,6 +60,7 @@ class Registration:
             )
         if here is not None and here != head.hash:
             raise self._alarm(f"the server shows another register: entry {head.seq} is not the one that is known here")
+        self._promised = max(self._promised, head.seq)
         return verified
 
     async def sync(self) -> None:
@@ -69,15 +71,15 @@ class Registration:
     async def _sync(self, head: frames.SignedHead | None = None) -> None:
         if head is not None:
             self.check_head(head)
-        while head is None or self._state.register.seq < head.seq:
+        read = head is not None
+        while not read or self._state.register.seq < self._promised:
+            read, promised = True, self._promised
             answer = await self._connection.request(frames.RegisterRead, after=self._state.register.seq)
             self.check_head(answer.head)
-            if not answer.entries:
-                if head is not None:
-                    raise self._alarm("the server withholds register entries that it has signed for")
-                return
-            self.learn(answer.entries)
-            head = answer.head
+            if answer.entries:
+                self.learn(answer.entries)
+            elif self._state.register.seq < promised:
+                raise self._alarm("the server withholds register entries that it has signed for")
 
     async def take(self, pushed: frames.RegisterPushed) -> None:
         """Entries as pushed; what is missing before them is read first."""
