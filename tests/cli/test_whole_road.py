@@ -118,10 +118,10 @@ def test_a_name_that_means_two_rooms_is_not_guessed_at(gazette: Gazette) -> None
     twins = {gazette.ada.does("room", "new", "Twins")[0]["room"] for _ in range(2)}
     ended = gazette.ada("send", "Twins", "which?")
     assert ended.code == 2
-    assert ended.row["error"] == "usage"
+    assert ended.row["error"] == "ambiguous_name"
     assert all(twin[:6] in ended.row["fact"] + ended.row["hint"] for twin in twins)
     nobody = gazette.ada("send", "No such room", "hello")
-    assert (nobody.code, nobody.row["error"]) == (2, "usage")
+    assert (nobody.code, nobody.row["error"]) == (2, "unknown_name")
     assert gazette.ada.does("send", twins.pop()[:16], "you")[0]["state"] == "sent"
 
 
@@ -209,7 +209,7 @@ def test_a_running_device_serves_the_other_commands(gazette: Gazette) -> None:
                 pass
             assert gazette.bo("send", "Served", "yes", passphrase=None).code == 0
             unknown = gazette.bo("send", "Nowhere", "yes", passphrase=None)
-            assert (unknown.code, unknown.row["error"]) == (2, "usage")
+            assert (unknown.code, unknown.row["error"]) == (2, "unknown_name")
         assert gazette.bo("status", passphrase=None).row["connected"] is True
         assert running.end() == 0
     assert gazette.bo("status", passphrase=None).row["error"] == "no_passphrase"
