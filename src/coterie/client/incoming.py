@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import coterie_mls
+import msgspec
 from coterie_mls import MlsError
 
 from coterie.client import stuck
@@ -31,7 +32,7 @@ from coterie.group.verdict import Refused, Waiting
 from coterie.ids import BlobId, GroupId, MemberId, MessageId
 from coterie.store.groups import GroupRow
 from coterie.store.messages import MessageRow, OutboxRow
-from coterie.wire.frames import EpochEnd
+from coterie.wire.frames import Advance, EpochEnd
 from coterie.wire.queues import token_hash
 
 
@@ -264,6 +265,10 @@ class Incoming:
         moved = self._moved(row, entry)
         pending = state.store.groups.commit(row.group)
         if pending is not None and pending.hash == entry_hash:
+            sent = msgspec.msgpack.decode(pending.frame, type=Advance)
+            # a server may have installed others: nobody else would merge it then
+            if (sent.next_post, sent.next_read) != (ended.next_post, ended.next_read):
+                raise _Unprocessable("wrong-tokens")
             mls.merge_pending()
             commit_won(state, moved, pending)
         else:
