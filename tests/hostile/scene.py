@@ -73,8 +73,8 @@ class Person:
     def all_alarms(self) -> list[str]:
         return [f"{alarm.kind}: {alarm.fact}" for alarm in self.device.alarms()]
 
-    def room(self, name: str) -> RoomFacts:
-        return self.device.room(self.device.find_room(name))
+    def room(self, room: RoomId) -> RoomFacts:
+        return self.device.room(room)
 
     async def sync(self, seconds: float = SECONDS) -> None:
         await self.device.sync(seconds)

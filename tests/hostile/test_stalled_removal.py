@@ -36,8 +36,8 @@ async def test_nothing_is_encrypted_while_the_removed_device_could_read_it(
 
     sentence = "waiting until a device of Cy is out: the device was removed"
     for person, said in ((ada, sent), (bo, from_bo)):
-        assert person.room("Crew").state == RoomState.HELD
-        assert person.room("Crew").reason.startswith("waiting until a device of Cy is out: "), sentence
+        assert person.room(scene.crew).state == RoomState.HELD
+        assert person.room(scene.crew).reason.startswith("waiting until a device of Cy is out: "), sentence
         assert said.state == "queued"
         posts = [request for request in person.twin.requests if isinstance(request, frames.Post)]
         assert not [post for post in posts if post.queue == queue_of(person, crew)], "zero ciphertexts"
@@ -48,7 +48,7 @@ async def test_nothing_is_encrypted_while_the_removed_device_could_read_it(
     await bo.sync()
     await ada.sync()
     await bo.sync()
-    assert ada.room("Crew").state == bo.room("Crew").state == RoomState.ACTIVE
-    assert scene.cy.member not in ada.room("Crew").members
+    assert ada.room(scene.crew).state == bo.room(scene.crew).state == RoomState.ACTIVE
+    assert scene.cy.member not in ada.room(scene.crew).members
     assert ada.texts(crew)[1:] == bo.texts(crew)[1:]
     assert sorted(bo.texts(crew)[1:]) == ["good", "now that Cy is gone"]
