@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
+import secrets
 import shutil
 import signal
 import socket
@@ -27,7 +29,7 @@ from coterie.server.engine import Engine, EngineAddress, engine_binary
 from coterie.server.folder import DataFolder, write_durably
 from coterie.server.hub import Hub, HubIdentity
 from coterie.server.keys import ServerKeys, load_keys
-from coterie.server.log import STREAM, Log, LogEnds
+from coterie.server.log import STREAM, Log, LogEnds, LogUnavailable
 from coterie.server.status import StatusFacts, answering_status
 from coterie.server.upkeep import Upkeep
 from coterie.server.view import StorageFailed, View, ViewDamaged, delete_view
@@ -38,6 +40,11 @@ from coterie.wire.limits import FRAME_BYTES
 CLOCK_BEHIND_MS: Final = 5 * 60 * 1000
 CLOCK_AHEAD_MS: Final = 30 * 86_400 * 1000
 PING_SECONDS: Final = 25
+OWN_ENGINE_SECONDS: Final = 60.0
+GIVEN_ENGINE_SECONDS: Final = 3.0
+_OPEN_AGAIN_SECONDS: Final = 0.2
+_KEPT_PORTS: Final = range(20_000, 32_000)
+_PORT_TRIES: Final = 50
 MOST_UNPROVEN: Final = 2_000
 _READ_BUFFER: Final = 2 * 1024
 """The least picows takes; it grows with what arrives."""
@@ -109,7 +116,7 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
         else:
             log = Log(_fixed(EngineAddress(config.nats)), config.stream, config.replicas)
         stack.push_async_callback(log.close)
-        ends = await log.open()
+        ends = await _opened(log, OWN_ENGINE_SECONDS if engine is not None else GIVEN_ENGINE_SECONDS)
         view_path = config.data / "view.db"
         view = await _fitting_view(view_path, log, ends)
         stack.callback(view.close)
@@ -183,15 +190,42 @@ def _where(config: ServeConfig, folder: DataFolder) -> tuple[str, int]:
     kept = folder.root / "port"
     if kept.exists() and kept.read_text().strip().isdigit():
         return host, int(kept.read_text())
-    bare = host.strip("[]")
-    with socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET) as probe:
-        try:
-            probe.bind((bare, 0))
-        except OSError as error:
-            raise CannotListen(f"cannot listen on {host}: {error.strerror}", "give --listen an own address") from None
-        chosen = int(probe.getsockname()[1])
+    chosen = _free_port(host)
     write_durably(kept, f"{chosen}\n".encode())
     return host, chosen
+
+
+def _free_port(host: str) -> int:
+    """One that will be free at the next start too: below those that the system lends to outgoing connections.
+    Raises CannotListen."""
+    bare = host.strip("[]")
+    for _ in range(_PORT_TRIES):
+        port = secrets.choice(_KEPT_PORTS)
+        with socket.socket(socket.AF_INET6 if ":" in bare else socket.AF_INET) as probe:
+            try:
+                probe.bind((bare, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise CannotListen(
+                    f"cannot listen on {host}: {error.strerror}", "give --listen an address of this machine"
+                ) from None
+        return port
+    raise CannotListen(f"no port is free on {host}", "give --listen a port")
+
+
+async def _opened(log: Log, patience: float) -> LogEnds:
+    """An engine that just started, or lost its leader, needs a moment. Raises LogUnavailable, LogMisconfigured."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    while True:
+        try:
+            return await log.open()
+        except LogUnavailable as error:
+            if loop.time() > deadline:
+                raise
+            events.warn("log.not_open_yet", why=error.fact)
+            await asyncio.sleep(_OPEN_AGAIN_SECONDS)
 
 
 def _fixed(address: EngineAddress) -> Callable[[], Any]:
