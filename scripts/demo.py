@@ -10,7 +10,6 @@ import signal
 import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +25,9 @@ BURST: Final = (
     ("Bo", "photographs are in"),
 )
 UNDER_WAY: Final = (("Ada", "print run confirmed"), ("Bo", "I am at the press"))
-HONEST: Final = {(0, "sent"), (4, "queued")}
-"""Exit code and state of a message that somebody takes care of."""
+SENT: Final = (0, "sent")
+QUEUED: Final = (4, "queued")
+"""Exit code and state of `send`: on the server's disk, or on the device's and going out by itself."""
 
 
 class Demonstration:
@@ -91,6 +91,9 @@ class Demonstration:
 
     def talk(self) -> None:
         self.show.scene(f"A room, “{ROOM}”, and messages both ways")
+        for person in (self.ada, self.bo):
+            assert person.online is not None
+            person.online.first_row(f"{person.short}'s device")
         self.screens = {person.short: person.follow() for person in (self.ada, self.bo)}
         self.ada.does("room", "new", ROOM, "--with", self.bo.name)
         self.say(self.ada, "the story is out tonight")
@@ -112,8 +115,8 @@ class Demonstration:
 
     def both_read(self) -> tuple[list[str], list[str]]:
         """What each device shows in the room."""
-        ada, bo = (self.pool.submit(person.texts, ROOM) for person in (self.ada, self.bo))
-        return ada.result(), bo.result()
+        ada, bo = self.pool.map(Person.texts, (self.ada, self.bo), (ROOM, ROOM))
+        return ada, bo
 
     def same_on_both(self, what: str) -> list[str]:
         """What both see in the room; all that was said, each once, in one order."""
@@ -142,7 +145,6 @@ class Demonstration:
         self.stage.freeze(self.engine)
         sends |= {(who, text): send(who, text) for who, text in UNDER_WAY}
         wait_until(lambda: self.server.status()["waiting_bytes"] > 0, "no message was on its way to the disk")
-        waiting = [ended for ended in sends.values() if not ended.done()]
         self.server.process.send(signal.SIGKILL)
         self.server.process.end()
         self.stage.thaw()
@@ -150,24 +152,26 @@ class Demonstration:
         self.said += [text for _, text in sends]
         for (who, text), ended in sends.items():
             self.show.said(who, text, ended.result().row.get("state", "lost"))
-        self.show.struck(f"the server was killed: {len(sends) - len(waiting)} had their answer, {len(waiting)} had not")
+        fates = {said: _fate(ended.result()) for said, ended in sends.items()}
+        answered = sum(fate == SENT for fate in fates.values())
+        self.show.struck(f"the server was killed: {answered} had their answer, {len(sends) - answered} had not")
         self.check(
-            bool(waiting) and all(_fate(ended.result()) in HONEST for ended in sends.values()),
+            set(fates.values()) <= {SENT, QUEUED} and all(fates[said] == QUEUED for said in UNDER_WAY),
             "what has no answer is called “queued”, never “sent”",
         )
         offline = self.ada.tries("send", ROOM, "written while it is gone")
         self.said.append("written while it is gone")
         self.show.said("Ada", self.said[-1], offline.row.get("state", "lost"))
-        self.check(_fate(offline) == (4, "queued"), "one writes on; it waits on the device")
+        self.check(_fate(offline) == QUEUED, "one writes on; it waits on the device")
 
     def come_back(self) -> None:
         self.server.start()
         self.show.happened("the server is started again, on the same data")
         for name, screen in self.screens.items():
             screen.wait_for(self.said, f"{name}'s screen")
+        resting = [self.pool.submit(_at_rest, person) for person in (self.ada, self.bo)]
         self.seen = self.same_on_both(f"all {len(self.said)} are here, each once, in one order for both")
-
-        calm = [wait_until(partial(_at_rest, person), f"{person.short}'s outbox") for person in (self.ada, self.bo)]
+        calm = [status.result() for status in resting]
         self.check(
             all(not row["alarms"] for row in calm) and calm[0]["register"] == calm[1]["register"],
             "nothing waits, no alarm: both hold the same register",
@@ -181,10 +185,12 @@ class Demonstration:
         self.show.said("Ada", self.said[-1], "sent")
         assert self.bo.online is not None
         self.check(self.bo.online.end() == 3, "Bo's device, online, was told and ended")
-        self.check(self.bo.tries("sync").code == 3, "it asks the server again, and is refused")
-        ada, bo = self.both_read()
+        again = self.pool.submit(self.bo.tries, "sync")
+        ada = self.pool.submit(self.ada.texts, ROOM)
+        self.check(again.result().code == 3, "it asks the server again, and is refused")
+        bo = self.bo.texts(ROOM)
         self.check(bo == self.seen, "Bo keeps what he read, and has nothing of what came after")
-        self.check(ada == [*self.seen, self.said[-1]], "the room goes on without him")
+        self.check(ada.result() == [*self.seen, self.said[-1]], "the room goes on without him")
 
     def search_server(self) -> None:
         self.show.scene("The server's folder, as a thief would search it")
@@ -199,9 +205,13 @@ class Demonstration:
 
 
 def _at_rest(person: Person) -> Row:
-    """How the device is, once nothing waits to be sent and others confirmed the coterie; until then nothing."""
-    (status,) = person.does("status")
-    return status if status["outbox"] == 0 and status["confirmed"] else {}
+    """How the device is, once nothing waits to be sent and others have confirmed the coterie to it."""
+
+    def status() -> Row:
+        (row,) = person.does("status")
+        return row if row["outbox"] == 0 and row["confirmed"] else {}
+
+    return wait_until(status, f"{person.short}'s device does not come to rest")
 
 
 def _fate(ended: Ended) -> tuple[int, str | None]:

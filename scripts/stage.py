@@ -205,9 +205,8 @@ class Person:
         return ended.rows
 
     def go_online(self) -> None:
-        """`coterie run`: from now on the other commands go through it."""
+        """`coterie run`: once it has the device, the other commands go through it. They need not wait for that."""
         self.online = self._stage.start(self.short.lower(), *self._at, "run")
-        self.online.first_row(f"{self.short}'s device")
 
     def follow(self) -> "Screen":
         """`coterie read --follow`: what comes, as it comes."""
