@@ -27,7 +27,7 @@ from coterie.client.packages import open_inbox, refill
 from coterie.client.profile import publish_name
 from coterie.client.registration import Registration
 from coterie.client.state import Clock, DeviceState
-from coterie.errors import CallerError
+from coterie.errors import CallerError, PeerError
 from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, Seed
 from coterie.store.facts import Fact
 from coterie.store.store import Store
@@ -72,6 +72,10 @@ class OtherLink(CallerError):
     code = "other_link"
 
 
+class NoPacket(PeerError):
+    code = "no_packet"
+
+
 class RegisterKeepsMoving(CallerError):
     code = "register_moves"
 
@@ -95,7 +99,8 @@ class Entering:
         return await self._settle(None)
 
     async def join(self, text: str, name: str) -> Identity:
-        """Raises WrongLink, BadName, DeviceExists, WrongHistory, NotInForce, and what `Connection.open` raises."""
+        """Raises WrongLink, BadName, DeviceExists, WrongHistory, NotInForce, NoPacket, and what `Connection.open`
+        raises."""
         link = expect_join(parse_link_untrusted(text))
         self._begin(link, clean_name(name))
         if self._step() is Step.KEYS:
@@ -279,22 +284,23 @@ async def _read_register(connection: Connection, register: Register | None) -> R
 
 
 async def _take_packet(state: DeviceState, connection: Connection, link: JoinLink) -> None:
-    """The coterie key that the inviter left. Without it, or with one that does not open, the stewards are asked."""
-    if state.register.coterie_keys():
-        await connection.request(frames.PacketDone, invite=link.invite)
-        return
-    try:
-        answer = await connection.request(frames.GetPacket, invite=link.invite)
-    except ServerRefused as refused:
-        if refused.server_code != ErrorCode.NO_PACKET:
-            raise
-        return
-    try:
-        opened = open_packet_untrusted(link.seed, link.coterie, link.invite, answer.packet)
-        with state.groups.changing():
-            state.register.learn_key(opened.generation, opened.key)
-    except (BadPacket, WrongCoterieKey) as bad:
-        with state.groups.changing():
-            state.alarm("packet", link.invite.hex(), bad.fact, "names stay unknown until a member sends the key")
-        return
+    """The coterie key that the inviter left: without it no inbox can be opened, and nobody could send it later.
+
+    Raises NoPacket, with the way in still open.
+    """
+    if not state.register.coterie_keys():
+        try:
+            answer = await connection.request(frames.GetPacket, invite=link.invite)
+            opened = open_packet_untrusted(link.seed, link.coterie, link.invite, answer.packet)
+            with state.groups.changing():
+                state.register.learn_key(opened.generation, opened.key)
+        except ServerRefused as refused:
+            if refused.server_code != ErrorCode.NO_PACKET:
+                raise
+            raise NoPacket("the server does not hand out the key that the inviter left for you", _ASK) from None
+        except (BadPacket, WrongCoterieKey) as bad:
+            raise NoPacket(f"the server did not give the key that the inviter left for you: {bad.fact}", _ASK) from None
     await connection.request(frames.PacketDone, invite=link.invite)
+
+
+_ASK = "run the same command again; if it stays so, ask the inviter to remove you and to invite you anew"
