@@ -220,6 +220,7 @@ def _fate(ended: Ended) -> tuple[int, str | None]:
 
 def main() -> int:
     command = sys.argv[1] if len(sys.argv) > 1 else str(Path(sys.executable).with_name("coterie"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     transcript = Transcript()
     transcript.title("Coterie", "two people, one server, real messages")
     folder = Path(tempfile.mkdtemp(prefix="coterie-demo-"))
