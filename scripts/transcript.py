@@ -7,7 +7,10 @@ from rich.console import Console
 from rich.text import Text
 
 COLOURS: Final = {"Ada": "cyan", "Bo": "magenta"}
+MARKS: Final = {"sent": "dim", "queued": "yellow"}
 WIDTH: Final = 96
+SAID: Final = 36
+"""Columns for what a person wrote, where something is said about it."""
 
 
 class Transcript:
@@ -29,14 +32,13 @@ class Transcript:
         self.console.print()
         self.console.print(Text(f"{self._scene:>3}  ", style="dim"), Text(text, style="bold"), sep="")
 
-    def said(self, who: str, text: str, mark: str = "", style: str = "") -> None:
-        """What a person wrote."""
+    def said(self, who: str, text: str, mark: str = "") -> None:
+        """What a person wrote, and what became of it."""
         line = Text("     ")
         line.append(f"{who:<4}", style=COLOURS.get(who, ""))
         line.append("│ ", style="dim")
-        line.append(text, style=style)
-        if mark:
-            line.append(f"  {mark}", style="dim")
+        line.append(f"{text:<{SAID}}" if mark else text)
+        line.append(mark, style=MARKS.get(mark, ""))
         self.console.print(line)
 
     def held(self, what: str) -> None:
@@ -57,7 +59,7 @@ class Transcript:
 
     def summary(self) -> None:
         seconds = time.monotonic() - self._began
-        line = Text(f"  {self.checked} checks held", style="bold green")
+        line = Text("  ").append(f"{self.checked} checks held", style="bold green")
         line.append(f" in {seconds:.1f} s; nothing of it is left on this machine", style="dim")
         self.console.print()
         self.console.print(line)
