@@ -30,6 +30,7 @@ from tests.serving import serving_here
 NAMES: Final = ("ada", "bo", "cy")
 UNLOCK: Final = Passphrase(b"correct horse")
 MINUTE_MS: Final = 60_000
+NOT_COPIED: Final = shutil.ignore_patterns("*.lock", "*.sock", "port", "view.db*")
 
 
 @dataclass
@@ -131,6 +132,13 @@ class Scene:
     async def newcomer_twin(self) -> Twin:
         return await self.stack.enter_async_context(Twin(self.data, self.hub).standing())
 
+    async def fork(self) -> str:
+        """A second hub, on a copy of all that the server has; from here on each goes its own way. Its HOST:PORT."""
+        other = self.folder / "other"
+        shutil.copytree(self.data, other / "data", ignore=NOT_COPIED)
+        ready = await self.stack.enter_async_context(serving_here(other))
+        return ready.url.removeprefix("wss://")
+
 
 @dataclass(frozen=True)
 class Template:
@@ -187,8 +195,7 @@ def person(name: str, home: Path, key: Secret, twin: Twin) -> Person:
 @contextlib.asynccontextmanager
 async def played(template: Template, folder: Path, **settings: Any) -> AsyncIterator[Scene]:
     """A copy of the template in `folder`, its server running, everybody's device open and offline."""
-    shutil.copytree(template.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock", "*.sock"))
-    (folder / "data" / "port").unlink()
+    shutil.copytree(template.folder, folder, dirs_exist_ok=True, ignore=NOT_COPIED)
     async with contextlib.AsyncExitStack() as stack:
         ready = await stack.enter_async_context(serving_here(folder, **settings))
         data, hub = folder / "data", ready.url.removeprefix("wss://")
