@@ -274,6 +274,7 @@ class Device:
                     state.store.rooms.wish(room, Action.ADD, member, state.now())
         state.changed()
         async with self._sessions.use() as session:
+            session.look_again()
             for member in members:
                 await self._wished(session, room, Action.ADD, member)
             await self._wait(session, lambda: state.group_of(room).opened, WAIT_S)
