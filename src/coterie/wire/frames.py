@@ -11,7 +11,9 @@ from coterie.ids import BlobId, CoterieId, DeviceId, InviteId, PublicKey, QueueI
 from coterie.wire import limits
 from coterie.wire.queues import Hash, HashOrNone, QueueTerms
 
-Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, Meta(ge=0, le=2**62)]
+"""Far from what a store holds: whoever counts on from a number that the other side chose stays within 63 bits."""
+Counter = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Token = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Key = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -63,7 +65,7 @@ class Prove(Frame, tag=3, frozen=True):
 
     device: Device
     signature: Signature
-    counter: Number
+    counter: Counter
     position: Annotated[bytes, Meta(max_length=256)] = b""
 
 
