@@ -363,10 +363,10 @@ class Incoming:
         """Hold the sender's claim against what this device saw; a difference is an alarm."""
         if self._state.register.hash_at(head.register.seq) != head.register.hash:
             self._register_forked(head, who)
-        seen = self._state.store.groups.chain_at(row.group, head.n)
-        agreement = chain.compare(head, None if seen is None else seen[1])
         # who has seen more before an entry than there is before it here was shown something else
-        if agreement is chain.Agreement.DIFFERENT or head.n > row.cursor:
+        beyond = head.n > row.cursor
+        seen = None if beyond else self._state.store.groups.chain_at(row.group, head.n)
+        if beyond or chain.compare(head, None if seen is None else seen[1]) is chain.Agreement.DIFFERENT:
             name = self._state.room(row.room).name
             self._state.alarm(
                 "split queue",
