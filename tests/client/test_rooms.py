@@ -220,6 +220,13 @@ async def test_send_works_beside_run_and_follow(gazette: Newsroom) -> None:
     assert texts(ada, room) == texts(bo, room)
 
 
+async def test_room_made_alone_opens_on_a_device_that_is_online(gazette: Newsroom) -> None:
+    ada = gazette["Ada"]
+    async with running(ada):
+        made = await ada.create_room("notes to myself")
+        assert (await ada.send(made.room, "open")).state is MessageState.SENT
+
+
 async def test_several_at_once_share_one_connection(gazette: Newsroom) -> None:
     """Nobody keeps the device online; the first to end must not take the connection from the others."""
     ada = gazette["Ada"]
