@@ -22,6 +22,7 @@ from tests.serving import RunningServer, running_server
 
 PASSPHRASE: Final = Passphrase(b"three rivers and a bridge")
 SECONDS: Final = 30.0
+SYNC_SECONDS: Final = 10.0
 
 
 class FakeClock:
@@ -80,7 +81,7 @@ class Newsroom:
     async def sync(self, *names: str) -> None:
         """One after the other; everybody if nobody is named."""
         for name in names or tuple(self._open):
-            await self._open[name].sync()
+            await self._open[name].sync(SYNC_SECONDS)
 
     async def room(self, name: str, *people: str) -> RoomId:
         """A room founded by the first of `people`; all of them are in and know it."""
@@ -161,7 +162,7 @@ async def settle(*devices: Device, rounds: int = 3) -> None:
     for _ in range(rounds):
         for device in devices:
             with contextlib.suppress(NotSettled):
-                await device.sync()
+                await device.sync(SYNC_SECONDS)
 
 
 def epoch(device: Device, room: RoomId) -> int:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from coterie.client import Device
 from coterie.client.connection import AlreadyFounded, Connection, ConnectionLost, NotInForce, WrongCoterie, WrongServer
 from coterie.errors import CallerError, OfflineError, PeerError, RefusedError
-from coterie.ids import CoterieId, PublicKey
+from coterie.ids import CoterieId, InviteId, PublicKey
 from coterie.store.wrap import DeviceExists, NoDevice
 from coterie.trust import RegisterError
 from coterie.trust.invite import JoinLink, expect_join, parse_link_untrusted
@@ -187,7 +187,10 @@ async def test_server_that_is_away_leaves_the_start_to_be_resumed(gazette: Newsr
     other = parsed(link)
     with pytest.raises(CallerError):
         await Device.join(
-            gazette.home("patient"), PASSPHRASE, dataclasses.replace(other, invite=other.invite[::-1]).text, "Pat"
+            gazette.home("patient"),
+            PASSPHRASE,
+            dataclasses.replace(other, invite=InviteId(other.invite[::-1])).text,
+            "Pat",
         )
     await gazette.server.restart()
     await Device.join(gazette.home("patient"), PASSPHRASE, link, "Pat")

@@ -27,6 +27,8 @@ from coterie.wire import frames
 RETRY_SECONDS = 5.0
 RETRY_MS = 10_000
 MOST_SLEEP_SECONDS = 3600.0
+NOT_LOOKED_YET = 2**63 - 1
+"""As an entry's number: all there are until the inbox was asked for its end."""
 CHAIN_KEPT = 100_000
 """So many entries back a peer's head can be held against what was seen here."""
 
@@ -156,6 +158,10 @@ class HomeWorker(Worker):
         )
         if isinstance(answer, frames.Following):
             self._live_at = answer.last
+            if facts.number(Fact.OTHER_COPY) == NOT_LOOKED_YET:
+                # the other copy was cut off when this connection was made: what comes later is for this one alone
+                with self._state.groups.changing():
+                    facts.put_number(Fact.OTHER_COPY, answer.last)
             return
         with self._state.groups.changing():
             facts.put_number(Fact.INBOX_CURSOR, answer.n)
@@ -223,6 +229,8 @@ class HomeWorker(Worker):
             if kind is ChoreKind.SWEEP:
                 state.store.inbox.forget_seen(state.now() - INBOX_TTL_MS)
                 state.store.groups.forget_chains(CHAIN_KEPT)
+                for group in state.store.groups.succeeded_before(state.now() - INBOX_TTL_MS):
+                    state.groups.drop(group)
             state.store.chores.plan(kind, chore.subject, state.now() + kind.every_ms)
         self._moved()
 

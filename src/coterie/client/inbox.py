@@ -23,7 +23,7 @@ from coterie.group.inbox_bodies import (
     Welcome,
 )
 from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
-from coterie.ids import GroupId, MemberId, QueueId
+from coterie.ids import GroupId, MemberId, QueueId, RoomId
 from coterie.store.facts import Fact
 from coterie.trust.coterie_key import WrongCoterieKey
 from coterie.trust.kinds import Role
@@ -54,7 +54,7 @@ class Inbox:
         """Deal with what waits, in order; what must wait stays. Returns (dealt with, waiting)."""
         done = waiting = 0
         for n, at, payload in self._state.store.inbox.entries():
-            dealt = await self._deal(connection, at, payload)
+            dealt = await self._deal(connection, n, at, payload)
             if dealt is Dealt.WAIT:
                 waiting += 1
                 continue
@@ -63,7 +63,7 @@ class Inbox:
             done += 1
         return done, waiting
 
-    async def _deal(self, connection: Connection, at: int, payload: bytes) -> Dealt:
+    async def _deal(self, connection: Connection, n: int, at: int, payload: bytes) -> Dealt:
         state = self._state
         try:
             opened = open_entry_untrusted(
@@ -78,7 +78,7 @@ class Inbox:
             # a sender who joined a moment ago: the register is read on before the next look
             return Dealt.WAIT if bad.refusal is InboxRefusal.UNKNOWN_SENDER and not self._old(at) else Dealt.DONE
         if isinstance(entry.body, Welcome):
-            return await self._welcome(connection, entry, entry.body)
+            return await self._welcome(connection, n, at, entry, entry.body)
         if isinstance(entry.body, HeadNotice) and entry.body.seq > state.register.seq and not self._old(at):
             return Dealt.WAIT
         with state.groups.changing():
@@ -186,12 +186,20 @@ class Inbox:
             replace(row, first=said.n, cursor=max(row.cursor, here.n), chain=here.value, leaving=leaving)
         )
 
-    async def _welcome(self, connection: Connection, entry: VerifiedEntry, body: Welcome) -> Dealt:
+    async def _welcome(self, connection: Connection, n: int, at: int, entry: VerifiedEntry, body: Welcome) -> Dealt:
         state = self._state
         if body.register_seq > state.register.seq:
             return Dealt.WAIT
         if not state.store.facts.number(Fact.CONFIRMED) and not self.vouches(entry.member):
             return Dealt.WAIT
+        if n <= state.store.facts.number(Fact.OTHER_COPY):
+            self._ask_for_another(entry, body)
+            return Dealt.DONE
+        match stuck.place_of(state, RoomId(body.room), GroupId(body.group)):
+            case stuck.Place.NOT_YET if not self._old(at):
+                return Dealt.WAIT
+            case stuck.Place.OUTRANKED:
+                return Dealt.DONE
         try:
             tree = await self._blob(connection, body.tree)
             mls_welcome = body.welcome
@@ -204,6 +212,14 @@ class Inbox:
                 state.alarm("invitation", entry.id.hex(), f"an invitation by {who} was refused: {refused.fact}", _ASK)
                 state.store.inbox.see(entry.id, entry.at)
         return Dealt.DONE
+
+    def _ask_for_another(self, entry: VerifiedEntry, body: Welcome) -> None:
+        """Another copy of this store may have used this Welcome: its ratchets are not ours."""
+        state = self._state
+        with state.groups.changing():
+            state.store.inbox.see(entry.id, entry.at)
+            if state.store.rooms.get(RoomId(body.room)) is None:
+                state.post(entry.sender, Rejoin(body.room, body.group, body.epoch))
 
     async def _blob(self, connection: Connection, ref: BlobRef) -> bytes:
         return open_blob_untrusted(ref, await get_blob(connection, ref))

@@ -105,8 +105,9 @@ class Incoming:
         self._state = state
         self.blobs: dict[BlobId, bytes] = {}
 
-    def take(self, group: GroupId, arrived: Sequence[Arrived], ended: EpochEnd | None) -> Taken:
+    def take(self, group: GroupId, arrived: Sequence[Arrived], ended: EpochEnd | None, open_until: int) -> Taken:
         """Process what follows the group's cursor. Entries from before it are passed over; a hole stops before it.
+        `open_until`: the server says that no entry up to there ended the epoch.
 
         Returns after what it took is on disk.
         """
@@ -116,7 +117,7 @@ class Incoming:
             end = ended.n if ended is not None else None
             batch = next((at for at, entry in enumerate(waiting) if entry.n == end), len(waiting))
             if batch:
-                got, wait = self._take_messages(group, waiting[:batch], is_last=batch == len(waiting))
+                got, wait = self._take_messages(group, waiting[:batch], open_until, is_last=batch == len(waiting))
                 messages += got
                 if wait is not None:
                     return Taken(messages, wait=wait)
@@ -127,7 +128,9 @@ class Incoming:
 
     # messages
 
-    def _take_messages(self, group: GroupId, batch: Sequence[Arrived], *, is_last: bool) -> tuple[int, Wait | None]:
+    def _take_messages(
+        self, group: GroupId, batch: Sequence[Arrived], open_until: int, *, is_last: bool
+    ) -> tuple[int, Wait | None]:
         state, got, expired = self._state, 0, 0
         wait: Wait | None = None
         with state.groups.changing():
@@ -138,7 +141,7 @@ class Incoming:
                 if entry.n != row.cursor + 1:
                     break
                 try:
-                    got += self._message(row, entry, is_last=is_last and entry is batch[-1])
+                    got += self._message(row, entry, may_end=is_last and entry is batch[-1] and entry.n > open_until)
                 except _Undo as undo:
                     wait = undo.wait
                     break
@@ -155,7 +158,7 @@ class Incoming:
         state.changed()
         return got, wait
 
-    def _message(self, row: GroupRow, entry: Arrived, *, is_last: bool) -> int:
+    def _message(self, row: GroupRow, entry: Arrived, *, may_end: bool) -> int:
         """1 if a message was shown. Raises _Undo before MLS was asked, _Unprocessable with MLS as it was."""
         state = self._state
         if entry.payload is None:
@@ -168,7 +171,7 @@ class Incoming:
         message = self._mls_message(mls, entry.payload)
         envelope = self._envelope(mls, message)
         if envelope.content == "commit":
-            if is_last:
+            if may_end:
                 raise _Undo(WaitForEnd())
             raise _Unprocessable("commit-not-taken")
         head = self._head(mls, row, envelope.aad)

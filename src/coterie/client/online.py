@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from coterie.client import stuck
 from coterie.client.activity import Activity
 from coterie.client.connection import Connection, DeviceProof, StoreWasCopied
-from coterie.client.home_worker import HomeWorker
+from coterie.client.home_worker import NOT_LOOKED_YET, HomeWorker
 from coterie.client.room_worker import RoomWorker
 from coterie.client.state import LIVE_STATES, DeviceState, nobody_posts
 from coterie.errors import OfflineError
@@ -39,6 +39,7 @@ async def connect(state: DeviceState) -> Connection:
         _raise_counter(state, copied.highest)
         stuck.ask_again(state, "another copy of this device was in use; waiting to be added again")
         with state.groups.changing():
+            facts.put_number(Fact.OTHER_COPY, NOT_LOOKED_YET)
             state.alarm("store copied", str(copied.highest), copied.fact, copied.hint)
         connection = await Connection.open(own.addresses, own.service_key, own.coterie, proof, position=position)
     state.clock_apart = abs(connection.ready.time - state.now()) > CLOCKS_APART_MS

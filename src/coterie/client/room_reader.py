@@ -7,7 +7,7 @@ from dataclasses import replace
 from coterie.client.blobs import BlobWrong, get_blob
 from coterie.client.connection import Connection, ServerRefused
 from coterie.client.facts import RoomState
-from coterie.client.incoming import Arrived, Incoming, WaitForBlob, WaitForRegister
+from coterie.client.incoming import Arrived, Incoming, WaitForBlob, WaitForEnd, WaitForRegister
 from coterie.client.state import DeviceState
 from coterie.group.exports import read_token
 from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
@@ -29,6 +29,8 @@ class RoomReader:
         self._arrived: deque[Arrived] = deque()
         self._ended: frames.EpochEnd | None = None
         self._live_at: int | None = None
+        self._open_until: int | None = None
+        """The last entry when the server said that the epoch was still open; None: it said that it is over."""
         self._missing: int | None = None
 
     def pushed(self, push: frames.Pushed) -> None:
@@ -80,6 +82,7 @@ class RoomReader:
             self._server_is_behind(row, answer)
             return False
         self._live_at = answer.last
+        self._open_until = answer.last if answer.epoch == mls.epoch else None
         # the Base may have come meanwhile
         now = self._live(row)
         if now is not None and now.chain is None and now.cursor == 0 and answer.after > 0:
@@ -106,7 +109,7 @@ class RoomReader:
         arrived, ended = list(self._arrived), self._ended
         if ended is not None and arrived and arrived[-1].n < ended.n:
             ended = None
-        taken = self._incoming.take(row.group, arrived, ended)
+        taken = self._incoming.take(row.group, arrived, ended, self._open_until or 0)
         self.received += taken.messages
         moved = self._state.store.groups.get(row.group) or row
         while self._arrived and self._arrived[0].n <= moved.cursor:
@@ -117,6 +120,10 @@ class RoomReader:
         match taken.wait:
             case WaitForBlob(ref):
                 await self._fetch(ref)
+                return True
+            case WaitForEnd() if self._open_until is not None:
+                # it looks like a commit and came while the epoch was open: ask whether it still is
+                self._followed = None
                 return True
             case WaitForRegister(seq):
                 self._need_register(seq)

@@ -4,6 +4,8 @@ The device says so to the roster. Whoever merged the entry adds it again. If nob
 group: by command, or by itself when devices of two members were stuck for ten minutes and none reported a merge.
 """
 
+from enum import Enum, auto
+
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
 from coterie.client.new_group import new_group
@@ -54,6 +56,14 @@ def epoch_left(state: DeviceState, group: GroupId, epoch: int, entry_hash: bytes
     for report in state.store.chores.stuck_reports(group, epoch):
         if row is not None and report.entry_hash == entry_hash:
             state.store.rooms.wish(row.room, Action.ADD_AGAIN, report.device, state.now())
+    if row is not None and _succeeded(state, row, epoch):
+        _split(state, row.room, None)
+
+
+def _succeeded(state: DeviceState, row: GroupRow, epoch: int) -> bool:
+    """Somebody founded a successor because this epoch's end could not be processed."""
+    known = state.store.chores.successions(row.room)
+    return any((said.group, said.epoch) == (row.group, epoch) for said in known)
 
 
 def hear_stuck(state: DeviceState, sender: DeviceId, said: Stuck) -> None:
@@ -82,7 +92,7 @@ def hear_rejoin(state: DeviceState, sender: DeviceId, said: Rejoin) -> None:
 
 
 def hear_succession(state: DeviceState, member: MemberId, said: Succession) -> None:
-    """An admin founded a successor; in a transaction. Its Welcome is accepted by `may_succeed`."""
+    """An admin founded a successor; in a transaction. `place_of` then lets its Welcome in."""
     row = state.store.groups.get(GroupId(said.group))
     if row is None or row.room != said.room:
         return
@@ -90,18 +100,37 @@ def hear_succession(state: DeviceState, member: MemberId, said: Succession) -> N
     if merged is not None:
         _split(state, row.room, None)
         return
-    if member not in state.context(row.group).admins:
+    if not state.store.groups.has_state(row.group) or member not in state.context(row.group).admins:
         return
-    state.store.chores.put_succession(
-        SuccessionRow(RoomId(said.room), row.group, GroupId(said.successor), said.epoch, said.entry_hash, said.rank)
-    )
+    state.store.chores.put_succession(_row_of(said))
 
 
-def may_succeed(state: DeviceState, room: RoomId, successor: GroupId) -> bool:
-    """True if `successor` carries the room on from where this device is stuck, and none of lower rank is known."""
-    here = state.room(room)
-    known = [row for row in state.store.chores.successions(room) if row.group == here.group]
-    return bool(known) and known[0].successor == successor and here.state == RoomState.STUCK
+def _row_of(said: Succession) -> SuccessionRow:
+    groups = GroupId(said.group), GroupId(said.successor)
+    return SuccessionRow(RoomId(said.room), *groups, said.epoch, said.entry_hash, said.rank)
+
+
+class Place(Enum):
+    """Whether a group may take its room's place on this device."""
+
+    OPEN = auto()
+    """The room is new here, or left, or this is its group, or its successor, which goes before what is here."""
+    NOT_YET = auto()
+    """The room is here with another group, and no succession explains it: that may still be on its way."""
+    OUTRANKED = auto()
+    """A successor of lower rank is known."""
+
+
+def place_of(state: DeviceState, room: RoomId, group: GroupId) -> Place:
+    here = state.store.rooms.get(room)
+    if here is None or here.state in (RoomState.LEFT, RoomState.REMOVED) or here.group == group:
+        return Place.OPEN
+    known = state.store.chores.successions(room)
+    origin = next((row.group for row in known if row.successor == group), None)
+    rivals = [row.successor for row in known if row.group == origin]
+    if origin is None or (here.group not in rivals and (here.group, here.state) != (origin, RoomState.STUCK)):
+        return Place.NOT_YET
+    return Place.OPEN if rivals[0] == group else Place.OUTRANKED
 
 
 def _split(state: DeviceState, room: RoomId, sender: DeviceId | None) -> None:
@@ -168,11 +197,11 @@ def found_successor(state: DeviceState, room: RoomId) -> GroupId:
         in_force = Roster.of_claims(leaf for leaf in roster if state.register.state.device_in_force(leaf.device))
         successor = new_group(state, settled(context, in_force, state.register.state), row.place + 1)
         said = Succession(room, row.group, epoch, own[0].entry_hash, successor.group, successor.queue)
+        state.store.chores.put_succession(_row_of(said))
         for leaf in in_force:
             state.post(leaf.device, said)
         for member in sorted(in_force.members - {state.own.member}):
             state.store.rooms.wish(room, Action.ADD, member, state.now())
-        state.groups.drop(row.group)
         state.notice(
             room, successor.place, None, "you founded this room again, because a change could not be processed"
         )

@@ -68,8 +68,12 @@ def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes
         for out in state.store.outbox.of_room(room):
             state.store.outbox.not_accepted(out.id)
         who = state.register.name(entry.member)
-        again = known is not None
-        text = f"{who} added this device again; what was said in between is missing" if again else f"{who} added you"
+        again, was_here = known is not None, bool(before)
+        text = f"{who} added you"
+        if again:
+            text = f"{who} added this device again; what was said in between is missing"
+        elif was_here:
+            text = f"{who} founded this room again, because a change could not be processed"
         state.notice(room, place, None if again else 0, text)
         _plan_update(state, group, len(staged.members))
     state.changed()
@@ -82,7 +86,7 @@ def _check_place(state: DeviceState, room: RoomId, group: GroupId, epoch: int) -
     if here is None or here.state in (RoomState.LEFT, RoomState.REMOVED):
         return
     if here.group != group:
-        if not stuck.may_succeed(state, room, group):
+        if stuck.place_of(state, room, group) is not stuck.Place.OPEN:
             raise WelcomeRefused(f"somebody tried to put another group in place of the room {here.name!r}")
     elif here.state != RoomState.STUCK and state.groups.get(group).epoch >= epoch:
         raise WelcomeRefused(f"somebody sent an old invitation to the room {here.name!r}")

@@ -4,19 +4,23 @@ A wish stays in the store until the room is as wished, whoever's commit made it 
 again from the wishes that are left. The removals that the register demands are wishes too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from typing import Final
 
 import msgspec
 
 from coterie.client.state import DeviceState
 from coterie.group.context import RoomContext, renamed
+from coterie.group.credential import LeafClaim
 from coterie.group.judge import settled
 from coterie.group.roster import Roster
 from coterie.ids import DeviceId, MemberId, RoomId
 from coterie.store.groups import GroupRow
 from coterie.store.rooms import Wish
+from coterie.trust import Register
 
 ADDS_PER_COMMIT: Final = 30
 """Commit and Welcomes fit one frame; more adds are more commits."""
@@ -132,11 +136,9 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
     if held:
         # no commit stands that leaves them in, and others go first
         return CommitPlan(fulfilled=tuple(fulfilled), ripe_at=ripe_at)
-    staying = Roster.of_claims(leaf for leaf in roster if leaf.index not in remove)
-    if remove:
-        # a commit drops the admins who are gone, or it does not stand; those added again are in once more
-        again = [leaf for leaf in roster if leaf.index in remove and leaf.device in add]
-        context = settled(context, Roster.of_claims([*staying, *again]), register)
+    if add or remove or path or context != before:
+        # a commit drops the admins who are not in, or it does not stand
+        context = settled(context, _roster_after(roster, remove, add, register), register)
     return CommitPlan(
         add=tuple(add),
         remove=frozenset(remove),
@@ -146,6 +148,15 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
         fulfilled=tuple(fulfilled),
         ripe_at=ripe_at,
     )
+
+
+def _roster_after(roster: Roster, remove: set[int], add: Sequence[DeviceId], register: Register) -> Roster:
+    staying = [leaf for leaf in roster if leaf.index not in remove]
+    taken = {leaf.index for leaf in staying}
+    free = (index for index in count() if index not in taken)
+    devices = [register.device(device) for device in add]
+    joining = [LeafClaim(next(free), register.coterie, one.member, one.id, one.leaf) for one in devices]
+    return Roster.of_claims([*staying, *joining])
 
 
 def _leaves(roster: Roster, action: Action, subject: bytes) -> tuple[int, ...]:

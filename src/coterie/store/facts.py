@@ -32,6 +32,8 @@ class Fact(StrEnum):
     INBOX_EPOCH = "inbox epoch"
     INBOX_CURSOR = "inbox cursor"
     CONFIRMED = "confirmed"
+    OTHER_COPY = "inbox read by another copy"
+    """Another copy of this store may have joined by the Welcomes up to here, and used what they gave."""
 
 
 class Facts:

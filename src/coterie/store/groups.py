@@ -71,6 +71,15 @@ class GroupTable:
         rows = self._db.rows(f"SELECT {_COLUMNS} FROM mls_group WHERE room = ? ORDER BY place", (room,))  # noqa: S608
         return [_group(row) for row in rows]
 
+    def succeeded_before(self, at: int) -> list[GroupId]:
+        """The groups with MLS state whose rooms have gone on in another since before `at`."""
+        rows = self._db.rows(
+            "SELECT old.grp FROM mls_group AS old JOIN room USING (room) JOIN mls_group AS new ON new.grp = room.grp"
+            " WHERE old.grp <> room.grp AND new.joined_at < ? AND old.grp IN (SELECT grp FROM group_row)",
+            (at,),
+        )
+        return [GroupId(bytes(row[0])) for row in rows]
+
     def write_rows(self, group: GroupId, writes: Iterable[Write]) -> None:
         """Store what MLS changed; a deleted row is gone from the file (secure_delete)."""
         for key, value in writes:
