@@ -40,8 +40,6 @@ class Purpose(StrEnum):
     HEAD = "head"
     BUNDLE = "bundle"
     INBOX = "inbox"
-    STUCK = "stuck"
-    SUCCESSION = "succession"
 
 
 class MalformedKey(PeerError):
