@@ -32,12 +32,14 @@ class ServerDied(Exception):
 
 
 class RunningServer:
-    """`python -m coterie.server` on `data`. `arguments` are further command line arguments."""
+    """`python -m coterie.server` on `data`. `arguments` are further command line arguments, `before` what its next starts
+    are run by."""
 
     def __init__(self, data: Path, arguments: Sequence[str] = ()) -> None:
         self.data = data
         self.url = ""
         self.found_link: str | None = None
+        self.before: Sequence[str] = ()
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
         self._log = data.with_name(data.name + ".log")
@@ -51,6 +53,7 @@ class RunningServer:
         """Returns when it is ready. Raises ServerDied."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *self.before,
                 sys.executable,
                 "-m",
                 "coterie.server",
