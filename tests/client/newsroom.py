@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import apsw
+
 from coterie.client import Device, MessageFacts, Passphrase, commits
 from coterie.client.online import NotSettled, connect
 from coterie.client.room_writer import RoomWriter
@@ -89,6 +91,16 @@ class Newsroom:
         made = await self._open[founder].create_room(name, [self.member(other) for other in others])
         await self.sync(*others, founder, *others)
         return made.room
+
+    def stored(self, device: Device, room: RoomId) -> list[bytes]:
+        """What a copy of the whole server gives of a room's queue."""
+        view = apsw.Connection(str(self.server.data / "view.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        rows = view.execute(
+            "SELECT payload FROM entries JOIN queues ON queues.number = entries.queue WHERE queues.id = ? ORDER BY n",
+            (device._state.group_of(room).queue,),
+        ).fetchall()
+        view.close()
+        return [row[0] for row in rows if isinstance(row[0], bytes)]
 
     def close_all(self) -> None:
         for name in list(self._open):

@@ -38,6 +38,7 @@ class RoomWorker(Worker):
         self.writer = RoomWriter(state, connection)
         self._state = state
         self._connection = connection
+        self._need_register = need_register
         self._later: asyncio.TimerHandle | None = None
         self._stopped = False
 
@@ -83,7 +84,7 @@ class RoomWorker(Worker):
         await self.writer.send_pending(row)
         await self.reader.step(row)
         current = self._row()
-        if current is None or not self.reader.caught_up(current):
+        if current is None or not self.reader.caught_up(current) or not self._knows_the_register():
             return
         outgoing.hold_if_refused(state, current.group)
         ripe_at = await self.writer.commit(current)
@@ -95,6 +96,14 @@ class RoomWorker(Worker):
             return
         if await self.writer.post(now):
             self.wake()
+
+    def _knows_the_register(self) -> bool:
+        """Nothing is encrypted before the removals that the server has signed for are known here."""
+        head = self._connection.ready.head
+        if head is None or head.seq <= self._state.register.seq:
+            return True
+        self._need_register(head.seq)
+        return False
 
     async def _open(self, row: GroupRow) -> None:
         """A group founded here has no queue until the server has heard of it."""
