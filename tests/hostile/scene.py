@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,6 +57,11 @@ class Person:
     @property
     def member(self) -> MemberId:
         return self.state.own.member
+
+    def go_to(self, twin: Twin) -> None:
+        """From the next connection on, this is where the device finds its server."""
+        self.twin = twin
+        self.state.own = replace(self.state.own, addresses=(twin.address,))
 
     def texts(self, room: RoomId) -> list[str]:
         return [message.text for message in self.messages(room)]

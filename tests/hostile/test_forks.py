@@ -11,7 +11,7 @@ from coterie.wire import frames
 from coterie.wire.frames import Frame
 from tests.hostile.scene import UNLOCK, Scene
 from tests.hostile.test_invites import fresh_link, through
-from tests.hostile.test_queue_history import queue_of
+from tests.hostile.test_queue_history import end_of, queue_of
 from tests.hostile.twin import Answer, Trick, Wire
 
 
@@ -132,3 +132,28 @@ async def test_who_joins_honestly_is_confirmed_by_the_inviters_head(scene: Scene
     async with Device.open(tmp_path / "di", UNLOCK) as di:
         await di.sync()
         assert di.status().confirmed
+
+
+async def test_a_joiner_who_is_shown_a_later_start_of_the_room_is_told(scene: Scene) -> None:
+    """The server hides what was said between the invitation and the joining."""
+    ada, cy = scene.ada, scene.cy
+    await ada.device.add_to_room(scene.pair, cy.member)
+    await ada.device.send(scene.pair, "hidden")
+    await ada.sync()
+    end = end_of(ada, scene.pair)
+
+    class LaterStart(Trick):
+        def answered(self, wire: Wire, answer: Answer) -> Iterable[Frame]:
+            queue = queue_of(ada, scene.pair)
+            question = wire.question(answer) if isinstance(answer, frames.Following) else None
+            if isinstance(answer, frames.Following) and getattr(question, "queue", None) == queue:
+                return (frames.Following(answer.id, end, end, answer.epoch),)
+            return () if isinstance(answer, frames.Pushed) and answer.queue == queue else (answer,)
+
+    cy.twin.trick = LaterStart()
+    await cy.sync_as_far_as_it_goes()
+    assert cy.texts(scene.pair) == []
+    assert cy.alarms("split queue") == [
+        f"the server let you read the room 'Pair' from entry {end} on; you were added with {end - 1}; "
+        "messages may be missing here: compare with the others over another channel"
+    ]
