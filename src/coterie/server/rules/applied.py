@@ -52,10 +52,12 @@ class Superseded:
 
 @dataclass(slots=True)
 class Applied:
-    """`outcomes` are in the order of the operations. `time` (ms) and `digest` are the log's after this record."""
+    """`outcomes` are in the order of the operations. `time` (ms) and `digest` are the log's after this record;
+    `record_hash` is the SHA-256 of its bytes."""
 
     seq: int
     fate: RecordFate
+    record_hash: bytes
     hub: bytes = b""
     incarnation: bytes = b""
     n: int = 0

@@ -88,7 +88,7 @@ def apply(base: Base, seq: int, encoded: bytes) -> tuple[Applied, Draft | None]:
         record = decode_record_untrusted(encoded)
     except MalformedRecord:
         digest = next_digest(base.digest, seq, record_hash, [])
-        return Applied(seq, RecordFate.MALFORMED, time=base.time, digest=digest), None
+        return Applied(seq, RecordFate.MALFORMED, record_hash, time=base.time, digest=digest), None
     fate = hubs.fate_of(record, base.hubs.get(record.incarnation))
     if fate is not RecordFate.APPLIED:
         return _applied(base, seq, record, fate, record_hash), None
@@ -148,6 +148,7 @@ def _applied(base: Base, seq: int, record: Record, fate: RecordFate, record_hash
     return Applied(
         seq,
         fate,
+        record_hash,
         hub=record.hub,
         incarnation=record.incarnation,
         n=record.n,
@@ -162,6 +163,7 @@ def _result(
     return Applied(
         draft.seq,
         RecordFate.APPLIED,
+        record_hash,
         hub=record.hub,
         incarnation=record.incarnation,
         n=record.n,

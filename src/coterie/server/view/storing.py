@@ -16,7 +16,7 @@ V = TypeVar("V")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def store(db: apsw.Connection, draft: Draft | None, applied: Applied, record_hash: bytes) -> None:
+def store(db: apsw.Connection, draft: Draft | None, applied: Applied) -> None:
     """Everything, or nothing where it raises. Raises apsw.Error."""
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -30,7 +30,7 @@ def store(db: apsw.Connection, draft: Draft | None, applied: Applied, record_has
             _store_log(db, draft)
         db.execute(
             "UPDATE log SET position = ?, digest = ?, record_hash = ?, time = ? WHERE one = 1",
-            (applied.seq, applied.digest, record_hash, applied.time),
+            (applied.seq, applied.digest, applied.record_hash, applied.time),
         )
         db.execute("COMMIT")
     except BaseException:

@@ -95,12 +95,12 @@ class View(Lookup):
         if seq != self.position + 1:
             raise NotNext(f"record {seq} does not follow record {self.position}", "the view is rebuilt from the log")
         applied, draft = apply(self, seq, record)
-        record_hash = hashlib.sha256(record).digest()
         try:
-            store(self._db, draft, applied, record_hash)
+            store(self._db, draft, applied)
         except apsw.Error as error:
             raise storage_failure(error) from error
-        self.position, self.digest, self.record_hash, self.time = seq, applied.digest, record_hash, applied.time
+        self.position, self.time = seq, applied.time
+        self.digest, self.record_hash = applied.digest, applied.record_hash
         if draft is not None:
             self._take(draft)
         if self._wal_bytes > self._wal_most:
