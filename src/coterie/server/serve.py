@@ -27,6 +27,7 @@ from coterie.server.certificate import ServerCertificate, given_certificate, own
 from coterie.server.connection import HANDSHAKE_SECONDS, DeviceConnection
 from coterie.server.engine import Engine, EngineAddress, engine_binary
 from coterie.server.folder import DataFolder, write_durably
+from coterie.server.garbage import rare_collections
 from coterie.server.hub import Hub, HubIdentity
 from coterie.server.keys import ServerKeys, load_keys
 from coterie.server.log import STREAM, Log, LogEnds, LogUnavailable
@@ -149,6 +150,7 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
             return _facts(hub, engine, url, started, config.data)
 
         await stack.enter_async_context(answering_status(config.data, facts))
+        stack.enter_context(rare_collections())
         events.tell("server.ready", port=port, position=view.position, engine=engine.version if engine else "external")
         on_ready(Ready(url, _founding_link(hub, keys, addresses), port))
         try:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from coterie.wire.codes import ErrorCode
 
 
-class Outcome(Struct, frozen=True, array_like=True):
+class Outcome(Struct, frozen=True, array_like=True, gc=False):
     """`repr` shows the kind alone."""
 
     def __repr__(self) -> str:

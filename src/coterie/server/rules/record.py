@@ -46,7 +46,7 @@ class MalformedRecord(PeerError):
     code = "malformed_record"
 
 
-class Operation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Operation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """`repr` shows the kind alone: payloads never reach a log of ours by accident."""
 
     def __repr__(self) -> str:
