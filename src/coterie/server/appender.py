@@ -15,6 +15,9 @@ from coterie.server import events
 from coterie.server.log import Log, LogUnavailable
 
 WINDOW: Final = 3
+LARGE_BYTES: Final = 128 * 1024
+"""From here on a record is worth sending beside others. A smaller one waits: the engine syncs one after the other, so
+it would not be in the log any sooner, and what gathers meanwhile goes with it."""
 _ACK_SECONDS: Final = 5.0
 _BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -24,7 +27,7 @@ class _SendAgain(Exception):
 
 
 class Appender:
-    """`append` while `has_room()`; `applied` for each own record that the rules took; `run` does the work."""
+    """`append` while `has_room` for it; `applied` for each own record that the rules took; `run` does the work."""
 
     def __init__(self, log: Log, inbox: str, on_room: Callable[[], None]) -> None:
         self._log = log
@@ -39,8 +42,13 @@ class Appender:
         self._changed = asyncio.Event()
         self.attempts_failed = 0
 
-    def has_room(self) -> bool:
-        return len(self._unapplied) - self._sent + len(self._unanswered) < WINDOW
+    def has_room(self, size: int) -> bool:
+        """Whether a record of `size` bytes should go now."""
+        under_way = self._under_way()
+        return under_way == 0 or (under_way < WINDOW and size >= LARGE_BYTES)
+
+    def _under_way(self) -> int:
+        return len(self._unapplied) - self._sent + len(self._unanswered)
 
     def append(self, number: int, record: bytes) -> None:
         self._unapplied.append((number, record))
@@ -53,7 +61,7 @@ class Appender:
             self._sent = max(0, self._sent - 1)
             self._unanswered.discard(gone)
         self._changed.set()
-        if self.has_room():
+        if self._under_way() < WINDOW:
             self._on_room()
 
     async def run(self) -> None:
@@ -77,15 +85,19 @@ class Appender:
         self._refused = None
         inbox = f"{self._inbox}.{self._attempt}"
         async with self._log.answers(inbox, self._answered) as lost:
-            while True:
-                self._changed.clear()
-                await self._send_waiting(inbox)
-                if self._refused is not None:
-                    raise _SendAgain(self._refused)
-                if lost.is_set():
-                    raise _SendAgain("the connection was lost")
-                if not self._changed.is_set():
-                    await self._wait(lost)
+            losing = asyncio.ensure_future(lost.wait())
+            losing.add_done_callback(lambda _: self._changed.set())
+            try:
+                while True:
+                    self._changed.clear()
+                    await self._send_waiting(inbox)
+                    if self._refused is not None:
+                        raise _SendAgain(self._refused)
+                    if lost.is_set():
+                        raise _SendAgain("the connection was lost")
+                    await self._wait()
+            finally:
+                losing.cancel()
 
     async def _send_waiting(self, inbox: str) -> None:
         while self._sent < len(self._unapplied) and len(self._unanswered) < WINDOW:
@@ -94,17 +106,15 @@ class Appender:
             self._unanswered.add(number)
             await self._log.append(record, f"{inbox}.{number}")
 
-    async def _wait(self, lost: asyncio.Event) -> None:
+    async def _wait(self) -> None:
         """Until something changed. Raises _SendAgain when an answer is missing for too long."""
         oldest = min(self._unanswered, default=None)
-        changed, gone = asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(lost.wait())
         try:
-            await asyncio.wait((changed, gone), timeout=_ACK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            changed.cancel()
-            gone.cancel()
-        if not changed.done() and oldest is not None and oldest in self._unanswered:
-            raise _SendAgain("no answer from the engine")
+            async with asyncio.timeout(_ACK_SECONDS):
+                await self._changed.wait()
+        except TimeoutError:
+            if oldest is not None and oldest in self._unanswered:
+                raise _SendAgain("no answer from the engine") from None
 
     def _answered(self, subject: str, content: bytes) -> None:
         attempt, _, number = subject.rpartition(".")
@@ -116,5 +126,5 @@ class Appender:
             with contextlib.suppress(ValueError):
                 self._unanswered.discard(int(number))
         self._changed.set()
-        if self.has_room():
+        if self._under_way() < WINDOW:
             self._on_room()

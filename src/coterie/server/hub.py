@@ -94,7 +94,7 @@ class Hub:
         self._fill_planned = False
         self._flush_planned = False
         self._to_flush: list[DeviceConnection] = []
-        self._progress = asyncio.Condition()
+        self._progress = asyncio.Event()
         self.readers = Readers(view)
         self.rates = Rates(self._loop.time)
         self.intake = Intake(self._fill_soon)
@@ -119,17 +119,16 @@ class Hub:
         async with contextlib.aclosing(self._log.tail(self.view.position)) as records:
             async for record in records:
                 self._apply(record)
-                async with self._progress:
-                    self._progress.notify_all()
+                self._progress.set()  # who waits now looks; who comes later waits for the next record
+                self._progress.clear()
 
     async def append_for_ever(self) -> None:
         await self._appender.run()
 
     async def reached(self, position: int) -> None:
         """Returns when the view is at `position`."""
-        if self.view.position < position:
-            async with self._progress:
-                await self._progress.wait_for(lambda: self.view.position >= position)
+        while self.view.position < position:
+            await self._progress.wait()
 
     async def come_up(self) -> None:
         """Put this incarnation in force, opening the log if nobody did. Returns when applied. Raises WrongLog."""
@@ -196,8 +195,9 @@ class Hub:
 
     def _fill(self) -> None:
         self._fill_planned = False
-        while self.in_force.is_set() and self.intake.has_waiting() and self._appender.has_room():
-            waitings = self.intake.take()
+        intake = self.intake
+        while self.in_force.is_set() and intake.has_waiting() and self._appender.has_room(intake.gathered_bytes):
+            waitings = intake.take()
             self._publish([waiting[4] for waiting in waitings], waitings)
 
     def _publish(self, operations: list[AnyOperation], waitings: list[Waiting]) -> None:

@@ -54,6 +54,8 @@ class Intake:
         self._on_waiting = on_waiting
         self._turns: deque[Lane] = deque()
         self._size = 0
+        self.gathered_bytes = 0
+        """Of operations that are in no record yet."""
         self._held: set[Lane] = set()
         """Lanes that wait for the hub's total to fall."""
 
@@ -67,6 +69,7 @@ class Intake:
             self._turns.append(lane)
             self._on_waiting()
         lane.waiting.append((lane, size, answer, request, operation))
+        self.gathered_bytes += size
         self.begin(lane, size)
 
     def begin(self, lane: Lane, size: int) -> None:
@@ -109,6 +112,7 @@ class Intake:
             turns.popleft()
             if lane.waiting:
                 turns.append(lane)
+        self.gathered_bytes -= RECORD_BYTES - _HEADER_BYTES - room
         return taken
 
     def has_waiting(self) -> bool:
@@ -118,6 +122,7 @@ class Intake:
         """The connection is gone: what still waits is dropped, what is on its way goes on."""
         for waiting in lane.waiting:
             self.end(lane, waiting[1])
+            self.gathered_bytes -= waiting[1]
         lane.waiting.clear()
         if lane in self._turns:
             self._turns.remove(lane)
@@ -129,6 +134,7 @@ class Intake:
         for lane in self._turns:
             lane.waiting.clear()
         self._turns.clear()
+        self.gathered_bytes = 0
         return dropped
 
     def _let_go(self, lane: Lane) -> None:

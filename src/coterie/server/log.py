@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import nats
 from nats.aio.client import Client
@@ -148,19 +148,21 @@ class Log:
         """One ordered consumer, until something is amiss: LogUnavailable."""
         client = await self._connected()
         lost = self._lost
-        arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        """None: the connection is lost."""
         inbox = client.new_inbox()
         try:
             subscription = await client.subscribe(inbox, cb=arrived.put, pending_bytes_limit=_PENDING_BYTES)
         except (NatsError, OSError) as error:
             raise LogUnavailable(f"the engine is gone: {type(error).__name__}") from None
-        lost_wait = asyncio.ensure_future(lost.wait())
+        losing = asyncio.ensure_future(lost.wait())
+        losing.add_done_callback(lambda _: arrived.put_nowait(None))
         try:
             consumer = await self._ask(f"CONSUMER.CREATE.{self._stream}", self._consumer(inbox, after + 1))
             if "error" in consumer:
                 raise LogUnavailable(f"the engine gives no consumer: {consumer['error'].get('description')}")
             while True:
-                message = await _next(arrived, lost_wait)
+                message = await _next(arrived)
                 if message.headers and "Status" in message.headers:
                     await _keep_flowing(client, message, after)
                     continue
@@ -170,7 +172,7 @@ class Log:
                 after = seq
                 yield LogRecord(seq, message.data)
         finally:
-            lost_wait.cancel()
+            losing.cancel()
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
 
@@ -248,18 +250,16 @@ class Log:
         }
 
 
-async def _next(arrived: asyncio.Queue[Msg], lost: asyncio.Task[Literal[True]]) -> Msg:
+async def _next(arrived: asyncio.Queue[Msg | None]) -> Msg:
     """Raises LogUnavailable when the connection is lost or two heartbeats failed to come."""
-    if not arrived.empty():
-        return arrived.get_nowait()
-    coming = asyncio.ensure_future(arrived.get())
     try:
-        await asyncio.wait((coming, lost), timeout=_SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if coming.done():
-            return coming.result()
-        raise LogUnavailable("the engine went away" if lost.done() else "the engine went silent")
-    finally:
-        coming.cancel()
+        async with asyncio.timeout(_SILENCE_SECONDS):
+            message = await arrived.get()
+    except TimeoutError:
+        raise LogUnavailable("the engine went silent") from None
+    if message is None:
+        raise LogUnavailable("the engine went away")
+    return message
 
 
 async def _keep_flowing(client: Client, message: Msg, after: int) -> None:
