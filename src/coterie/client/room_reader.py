@@ -78,14 +78,20 @@ class RoomReader:
         self._followed = here
         token = bytes(read_token(mls))
         answer = await self._connection.request(frames.Follow, queue=row.queue, token=token, after=row.cursor)
+        # the Base may have come meanwhile, or a Welcome: then what was asked is about a membership that is over
+        now = self._live(row)
+        if now is None:
+            return False
+        if self._state.groups.get(now.group).epoch != here[1]:
+            return await self._follow(now)
         if isinstance(answer, frames.Behind):
             self._server_is_behind(row, answer)
             return False
         self._live_at = answer.last
-        self._open_until = answer.last if answer.epoch == mls.epoch else None
-        # the Base may have come meanwhile
-        now = self._live(row)
-        if now is not None and now.chain is None and now.cursor == 0 and answer.after > 0:
+        self._open_until = answer.last if answer.epoch == here[1] else None
+        if self._ended is not None and self._ended.n <= answer.after:
+            self._ended = None
+        if now.chain is None and now.cursor == 0 and answer.after > 0:
             with self._state.groups.changing():
                 self._state.store.groups.put(replace(now, first=answer.after, cursor=answer.after))
         return True
