@@ -131,9 +131,7 @@ async def test_old_tokens_and_keys_do_nothing_through_an_accomplice(gazette: New
             token=bytes(inbox_post_token(key, ada.status().device)),
             epoch=key_generation,
             key=cy._state.random(16),
-            payload=seal_entry(
-                bo._state.own.coterie, bo._state.own.key, bundle, false_head, bytes(16), bo._state.now()
-            ),
+            payload=seal_entry(own.coterie, own.key, bundle, false_head, bytes(16), bo._state.now()),
         )
         assert isinstance(posted, outcome)
 
