@@ -9,7 +9,7 @@ from coterie.client.posts import BundleRefused, check_bundle
 from coterie.client.state import DeviceState
 from coterie.errors import RefusedError
 from coterie.group.credential import MalformedCredential, claim_package_untrusted
-from coterie.group.inbox_key import InboxKey, inbox_key_hash
+from coterie.group.inbox_key import DELETE_AFTER_MS, InboxKey, inbox_key_hash
 from coterie.group.roster import LEAF_SENTENCES, check_leaf
 from coterie.ids import ClosingSecret, DeviceId, QueueId, ReadToken, Seed
 from coterie.store.facts import Fact
@@ -106,10 +106,7 @@ async def refill(state: DeviceState, connection: Connection) -> None:
     with state.groups.changing():
         if keys[0].due(state.now()):
             _new_inbox_key(state)
-        for key in keys:
-            if key.spent(state.now()):
-                state.store.inbox.forget_keys(state.now())
-                break
+        state.store.inbox.forget_keys(state.now() - DELETE_AFTER_MS)
     for suite in SUITES:
         stock = await connection.request(frames.KeyPackageStock, suite=suite)
         await _put(state, connection, suite, stock)
