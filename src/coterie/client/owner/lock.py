@@ -1,6 +1,7 @@
 """`device.lock`: held by the one process that has the device open, let go by the kernel when it dies."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -33,8 +34,10 @@ class DeviceLock:
             pid = _pid(os.pread(descriptor, 20, 0))
             os.close(descriptor)
             raise DeviceOwned(pid) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # whose it is, for people: on a full disk nobody is told
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return cls(descriptor, home)
 
     @classmethod
