@@ -18,6 +18,7 @@ from coterie.trust.entry import entry_hash
 from coterie.trust.keys import SigningKey, device_id, member_id
 
 NOW = 1_790_000_000_000
+COTERIE_KEY = CoterieKey(bytes(range(32)))
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def state(tmp_path: Path) -> Iterator[DeviceState]:
         founding,
         service.public,
         keys,
-        coterie_key=CoterieKey(os.urandom(32)),
+        coterie_key=COTERIE_KEY,
         coterie_name="The Gazette",
         name="Ada",
         now_ms=NOW,
@@ -50,6 +51,7 @@ def state(tmp_path: Path) -> Iterator[DeviceState]:
     verified = state.register.verify([entry])
     with state.register.learning(verified), state.groups.changing():
         state.register.store(verified)
+        store.register.put_key(0, COTERIE_KEY, announced=True)
     yield state
     store.close()
 
