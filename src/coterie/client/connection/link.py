@@ -145,5 +145,7 @@ async def dial(address: str) -> Link:
         )
     except (OSError, picows.WSError, picows.WSInvalidURL, ValueError) as error:
         raise ServerUnreachable(f"{address} does not answer ({type(error).__name__})") from None
-    assert isinstance(link, Link)
+    # picows gives none when the server was gone again before the handshake's end
+    if not isinstance(link, Link):
+        raise ServerUnreachable(f"{address} does not answer (it closed the connection)")
     return link
