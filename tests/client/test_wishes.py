@@ -9,6 +9,7 @@ from coterie_mls import Client
 from coterie.client.state import DeviceState
 from coterie.client.wishes import (
     ADDS_PER_COMMIT,
+    ADDS_WITH_PATH,
     LONGEST_DELAY_MS,
     RANK_DELAY_MS,
     Action,
@@ -78,6 +79,13 @@ def plan(state: DeviceState, room: RoomId) -> CommitPlan:
     return plan_commit(state, state.group_of(room))
 
 
+def finish(state: DeviceState, made: CommitPlan) -> None:
+    """As if it had won."""
+    with state.groups.changing():
+        for one in made.carried:
+            state.store.rooms.finish_wish(one.id)
+
+
 def actions(wishes: tuple[Wish, ...]) -> list[str]:
     return [one.action for one in wishes]
 
@@ -136,18 +144,26 @@ def test_stuck_device_is_removed_and_added_in_one(state: DeviceState, room: Room
 
 def test_more_adds_than_fit_are_more_commits(state: DeviceState, room: RoomId) -> None:
     people = [join_coterie(state) for _ in range(ADDS_PER_COMMIT + 2)]
+    for person in people:
+        wish(state, room, Action.ADD, person.member)
+    made = plan(state, room)
+    assert made.add == tuple(person.device for person in people[:ADDS_PER_COMMIT])
+    assert len(made.carried) == ADDS_PER_COMMIT
+    finish(state, made)
+    assert plan(state, room).add == tuple(person.device for person in people[ADDS_PER_COMMIT:])
+
+
+def test_device_is_not_removed_by_a_commit_that_has_no_space_to_add_it_again(state: DeviceState, room: RoomId) -> None:
+    people = [join_coterie(state) for _ in range(ADDS_WITH_PATH + 1)]
     join_room(state, room, people[-1])
     for person in people[:-1]:
         wish(state, room, Action.ADD, person.member)
     wish(state, room, Action.ADD_AGAIN, people[-1].device)
     made = plan(state, room)
-    assert len(made.add) == len(made.carried) == ADDS_PER_COMMIT
-    assert made.remove == frozenset()
-    for one in made.carried:
-        state.store.database.execute("DELETE FROM wish WHERE id = ?", (one.id,))
+    assert (len(made.add), made.remove) == (ADDS_WITH_PATH, frozenset())
+    finish(state, made)
     rest = plan(state, room)
-    assert rest.add == (people[-2].device, people[-1].device)
-    assert rest.remove == frozenset({1})
+    assert (rest.add, rest.remove) == ((people[-1].device,), frozenset({1}))
 
 
 def test_who_left_the_coterie_goes_with_any_commit_or_none_is_made(state: DeviceState, room: RoomId) -> None:

@@ -9,6 +9,7 @@ from coterie_mls import MlsError
 
 from coterie.client import outgoing
 from coterie.client.activity import Activity, Worker
+from coterie.client.blobs import BlobWrong
 from coterie.client.connection import Connection, ServerRefused, ServerUnavailable
 from coterie.client.new_group import room_terms
 from coterie.client.room_reader import RoomReader
@@ -72,8 +73,8 @@ class RoomWorker(Worker):
             self._wake_in(unavailable.retry_after or RETRY_SECONDS)
         except ServerRefused as refused:
             self._stop_room(f"the server refuses it: {refused.fact}")
-        except NeedsAnotherCoterie as newer:
-            self._stop_room(newer.fact)
+        except (NeedsAnotherCoterie, BlobWrong) as wrong:
+            self._stop_room(wrong.fact)
         except MlsError as broken:
             self._stop_room(f"its state cannot be used ({broken.code})")
 

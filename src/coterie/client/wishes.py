@@ -23,7 +23,9 @@ from coterie.store.rooms import Wish
 from coterie.trust import Register
 
 ADDS_PER_COMMIT: Final = 30
-"""Commit and Welcomes fit one frame; more adds are more commits."""
+ADDS_WITH_PATH: Final = 15
+"""Commit and Welcomes fit one frame (a Welcome is sealed in 3.2 kB, and a path may fill an entry by itself); more adds
+are more commits."""
 RANK_DELAY_MS: Final = 1000
 LONGEST_DELAY_MS: Final = 10_000
 
@@ -95,7 +97,9 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
     fulfilled: list[Wish] = []
     ripe_at: int | None = None
     path = held = False
-    for wish in state.store.rooms.wishes(row.room):
+    wishes = state.store.rooms.wishes(row.room)
+    most = ADDS_PER_COMMIT if all(wish.action == Action.ADD for wish in wishes) else ADDS_WITH_PATH
+    for wish in wishes:
         action = Action(wish.action)
         if action in _FOR_ANYBODY:
             ripe = wish.made_at + _delay(roster, state.own.device, wish)
@@ -103,7 +107,7 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
                 ripe_at = ripe if ripe_at is None else min(ripe, ripe_at)
                 held = held or action is Action.REMOVE_REFUSED
                 continue
-        space = ADDS_PER_COMMIT - len(add)
+        space = most - len(add)
         if action is Action.UPDATE:
             path = True
             carried.append(wish)
