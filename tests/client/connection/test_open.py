@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import picows
 import pytest
@@ -22,6 +23,7 @@ from coterie.client.connection import (
     StoreWasCopied,
     WrongServer,
 )
+from coterie.client.connection.link import dial
 from coterie.ids import NO_COTERIE, InviteId, Seed
 from coterie.trust.keys import SigningKey
 from coterie.wire.codes import ErrorCode
@@ -35,7 +37,7 @@ from coterie.wire.frames import (
     ProveInvite,
     StoreCopied,
 )
-from tests.client.connection.hub import COTERIE, Hub, Session
+from tests.client.connection.hub import COTERIE, Certificate, Hub, Session
 
 
 def nobody() -> str:
@@ -106,6 +108,15 @@ async def test_nobody_to_reach_is_offline(hub: Hub) -> None:
     async with silent() as mute:
         with pytest.raises(ServerUnreachable, match="did not answer within"):
             await Connection.open([mute], hub.service.public, COTERIE, hub.who, within=0.2)
+
+
+async def test_server_that_is_gone_before_the_websocket_stands_is_offline(tmp_path: Path) -> None:
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", ssl=Certificate.make(tmp_path).context) as server:
+        with pytest.raises(ServerUnreachable):
+            await dial(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
 
 async def test_server_with_another_service_key_learns_nothing(hub: Hub, other_hub: Hub) -> None:
