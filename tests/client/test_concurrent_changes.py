@@ -4,13 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
+import msgspec
 import pytest
 import pytest_asyncio
 
-from coterie.client import Device
+from coterie.client import Device, commits
+from coterie.client.blobs import put_blob
 from coterie.client.device import NoMember, OwnMember
-from coterie.client.wishes import Action, encode_rename
+from coterie.client.online import connect
+from coterie.client.packages import claim
+from coterie.client.posts import send_posts
+from coterie.client.room_writer import RoomWriter
+from coterie.client.wishes import Action, CommitPlan, encode_rename
 from coterie.ids import RoomId
+from coterie.wire import frames
 from tests.client.newsroom import (
     Newsroom,
     appoint,
@@ -138,3 +145,29 @@ async def test_one_who_is_removed_from_the_coterie_cannot_be_added(gazette: News
         await gazette["Ada"].create_room("with Ed", [gone])
     with pytest.raises(OwnMember):
         await gazette["Ada"].remove_from_room(room, gazette.member("Ada"))
+
+
+async def test_welcome_that_no_inbox_took_comes_later_and_once(gazette: Newsroom) -> None:
+    """The server says it twice, because the adder's device crashed after the first time."""
+    ada, cy = gazette["Ada"], gazette["Cy"]
+    room = await gazette.room("full inbox", "Ada", "Bo")
+    state, row = ada._state, ada._state.group_of(room)
+    connection = await connect(state)
+    claimed = await claim(state, connection, cy.status().device, row.suite, state.random(16))
+    commits.make_commit(state, row.group, CommitPlan(add=(cy.status().device,)), {cy.status().device: claimed})
+    pending = state.store.groups.commit(row.group)
+    assert pending is not None
+    for blob, ciphertext in state.store.groups.blobs_out(row.group):
+        await put_blob(connection, blob, ciphertext)
+    frame = msgspec.msgpack.decode(pending.frame, type=frames.Advance)
+    answer = await connection.request(lambda number: msgspec.structs.replace(frame, id=number, deliveries=[]))
+    assert isinstance(answer, frames.Advanced)
+    for _ in range(2):
+        RoomWriter(state, connection)._post_undelivered(pending, [0])
+        await send_posts(state, connection)
+    await connection.close()
+    await settle(ada, cy)
+    await cy.send(room, "I got in")
+    await ada.sync()
+    assert texts(ada, room) == ["I got in"]
+    assert cy.alarms() == []

@@ -54,16 +54,15 @@ class RoomWriter:
             self._beaten_at[row.group] = pending.epoch
 
     def _post_undelivered(self, pending: PendingRow, undelivered: Sequence[int]) -> None:
-        """Welcomes that an inbox did not take go as posts of their own, until they are taken."""
+        """Welcomes that an inbox did not take go as posts of their own, until they are taken. After a crash the server
+        says it again."""
         joiners = decode_plan(pending.plan).joiners
         with self._state.groups.changing():
-            for index in undelivered:
-                if index >= len(joiners):
-                    continue
+            for index in sorted(set(undelivered) & set(range(len(joiners)))):
                 device, encoded = joiners[index]
                 body = decode_body_untrusted(Kind.WELCOME, encoded)
                 if body is not None:
-                    self._state.post(DeviceId(device), body)
+                    self._state.post(DeviceId(device), body, pending.hash)
 
     # the next commit
 

@@ -5,6 +5,7 @@ await.
 """
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,11 +119,13 @@ class DeviceState:
         """What a person must see, once for each subject; in a transaction."""
         self.store.chores.raise_alarm(kind, subject, fact, hint, self.now())
 
-    def post(self, device: DeviceId, body: Body) -> None:
-        """Put an entry on its way to a device's inbox; in a transaction."""
+    def post(self, device: DeviceId, body: Body, cause: bytes = b"") -> None:
+        """Put an entry on its way to a device's inbox; in a transaction. For one `cause` it arrives once, however often
+        it is put: the inbox knows it by its key."""
         if device == self.own.device:
             return
-        entry_id, key = self.random(16), self.random(16)
+        name = hashlib.sha256(cause + device).digest() if cause else self.random(32)
+        entry_id, key = name[:16], name[16:]
         self.store.inbox.add_post(device, int(kind_of(body)), encode_body(body), entry_id, key, self.now())
         self.on_post()
 
