@@ -1,11 +1,14 @@
 """The server and the inboxes: Welcomes not taken, damaged trees, entries repeated, copied and kept back."""
 
+import os
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
 from coterie.ids import QueueId
 from coterie.store.facts import Fact
+from coterie.trust.coterie_key import inbox_post_token
 from coterie.wire import frames
 from coterie.wire.frames import Frame, Request
 from tests.hostile.scene import Person, Scene
@@ -120,3 +123,39 @@ async def test_an_inbox_set_back_is_noticed_and_nothing_is_done_twice(scene: Sce
     await scene.bo.sync()
     assert scene.bo.device.rooms() == rooms
     assert [alarm for alarm in scene.bo.all_alarms() if not alarm.startswith("server behind")] == []
+
+
+async def test_a_welcome_said_to_be_undelivered_and_delivered_all_the_same_is_joined_once(scene: Scene) -> None:
+    class Undelivered(Trick):
+        def answered(self, wire: Wire, answer: Answer) -> Iterable[Frame]:
+            if isinstance(answer, frames.Advanced):
+                return (msgspec.structs.replace(answer, undelivered=[0, 0, -1, 7]),)
+            return (answer,)
+
+    scene.ada.twin.trick = Undelivered()
+    await scene.ada.device.add_to_room(scene.pair, scene.cy.member)
+    await scene.ada.sync()
+    await scene.cy.sync()
+    await scene.ada.device.send(scene.pair, "welcome, Cy")
+    await scene.cy.sync()
+    assert scene.cy.texts(scene.pair) == ["welcome, Cy"]
+    assert scene.ada.all_alarms() == []
+    assert scene.cy.all_alarms() == [
+        "invitation: an invitation by Ada was refused: somebody sent an old invitation to the room 'Pair'"
+    ]
+
+
+async def test_a_flooded_inbox_still_lets_the_welcome_through(scene: Scene) -> None:
+    """Bo has the token of Cy's inbox, as every member has."""
+    bo, cy = scene.bo, scene.cy
+    key = bo.state.register.key_of(0)
+    token = bytes(inbox_post_token(key, cy.state.own.device))
+    async with bo.online():
+        for _ in range(200):
+            post = partial(frames.Post, queue=inbox_of(cy), token=token, epoch=0)
+            reply = await bo.twin.wire.own(partial(post, key=os.urandom(16), payload=os.urandom(2_000)))
+            assert isinstance(reply, (frames.Posted, frames.Error))
+    await scene.ada.device.add_to_room(scene.pair, cy.member)
+    await cy.sync()
+    assert scene.pair in [room.room for room in cy.device.rooms()]
+    assert cy.all_alarms() == []

@@ -76,9 +76,13 @@ async def test_another_members_package_in_place_of_cys(scene: Scene) -> None:
     assert without == "Cy cannot be added: the server gave a key package that does not fit: it is another device's"
 
 
+def garbled(package: bytes) -> bytes:
+    return package[:-1] + bytes([package[-1] ^ 1])
+
+
 async def test_a_garbled_package(scene: Scene) -> None:
-    garbled = Claims(lambda claimed: msgspec.structs.replace(claimed, package=claimed.package[:-1] + b"\0"))
-    assert (await refused_add(scene, garbled)).startswith("Cy cannot be added: the server gave a bad key package")
+    claims = Claims(lambda claimed: msgspec.structs.replace(claimed, package=garbled(claimed.package)))
+    assert (await refused_add(scene, claims)).startswith("Cy cannot be added: the server gave a bad key package")
 
 
 async def test_a_bundle_of_long_ago_adds_nobody(scene: Scene) -> None:
