@@ -117,6 +117,11 @@ class Engine:
         assert self._url is not None
         return EngineAddress(self._url, _USER, self._password)
 
+    def start_again(self) -> None:
+        """End a child that stores nothing any more; supervision starts it again. One that is starting is left alone."""
+        if self._up.is_set() and self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
     async def stop(self) -> None:
         """The child is gone when this returns; its store may be used by another server."""
         if self._supervision is not None:

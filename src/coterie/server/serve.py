@@ -139,7 +139,7 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
         _check_clock(view, ends)
         await _unless_failed(tail, hub.come_up())
 
-        upkeep = Upkeep(hub, blobs, config.data)
+        upkeep = Upkeep(hub, blobs, config.data, engine.start_again if engine else None)
         keeping = asyncio.create_task(upkeep.run())
         stack.push_async_callback(_cancel, keeping)
         server = await _listen(hub, certificate, host, port)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,11 +23,21 @@ _BLOB_TICKS: Final = 120
 _BLOBS_AT_ONCE: Final = 200
 
 
+_MEND_SECONDS: Final = 10.0
+_LONGEST_MEND_SECONDS: Final = 160.0
+_MEND_FREE_BYTES: Final = 16 * 1024**2
+
+
 class Upkeep:
-    def __init__(self, hub: "Hub", blobs: Blobs, folder: Path) -> None:
+    """`mend_engine` starts an engine of our own again: after one failed write it stores nothing more, space or not."""
+
+    def __init__(self, hub: "Hub", blobs: Blobs, folder: Path, mend_engine: Callable[[], None] | None = None) -> None:
         self._hub = hub
         self._blobs = blobs
         self._folder = folder
+        self._mend_engine = mend_engine
+        self._mend_in = _MEND_SECONDS
+        self._stalled_for = 0.0
         self._checked = 0
 
     async def run(self) -> None:
@@ -39,6 +50,7 @@ class Upkeep:
                 await asyncio.sleep(_PROGRESS_SECONDS)
                 ticks += 1
                 self._hub.check_progress()
+                self._look_at_log()
                 if ticks % _CHECKPOINT_TICKS == 0 and self._hub.view.position != self._checked:
                     self._checked = self._hub.view.position
                     await asyncio.to_thread(checkpointer.checkpoint)
@@ -48,6 +60,18 @@ class Upkeep:
                     await self._clear_blobs()
         finally:
             checkpointer.close()
+
+    def _look_at_log(self) -> None:
+        if not self._hub.stalled:
+            self._stalled_for, self._mend_in = 0.0, _MEND_SECONDS
+            return
+        self._stalled_for += _PROGRESS_SECONDS
+        if self._mend_engine is None or self._stalled_for < self._mend_in:
+            return
+        self._stalled_for, self._mend_in = 0.0, min(2 * self._mend_in, _LONGEST_MEND_SECONDS)
+        if shutil.disk_usage(self._folder).free >= _MEND_FREE_BYTES:
+            events.warn("engine.started_again", why="the log does not move")
+            self._mend_engine()
 
     def _look_at_disk(self) -> None:
         """Below max(1 GiB, 1.2 × view) only what closes or removes is taken: cutting the log needs space too."""
