@@ -85,8 +85,9 @@ class Storm:
             began = time.monotonic()
             await self._rage(began)
             self.figures.seconds = round(time.monotonic() - began, 1)
-            await self._settle()
-            await self._look()
+            if not any(member.faults for member in self._members):
+                await self._settle()
+                await self._look()
         finally:
             for member in self._members:
                 await member.stop()

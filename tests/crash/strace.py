@@ -6,6 +6,7 @@ strace counts each system call in each thread by itself. `-D` leaves the process
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,23 +31,14 @@ def slowly(calls: str, milliseconds: int) -> str:
     return f"{calls}:delay_enter={milliseconds * 1000}"
 
 
-def under(injection: str, *, follow: bool = True) -> tuple[str, ...]:
-    """What to put in front of a command. `follow`: its threads and children too."""
+def under(injection: str, *, follow: bool = True, paths: Sequence[Path] = ()) -> tuple[str, ...]:
+    """What to put in front of a command. `follow`: its threads and children too. `paths`: calls on these files only."""
     assert _STRACE is not None
     calls = injection.partition(":")[0]
     # not --seccomp-bpf: strace 6.1 then injects no signals
-    return (
-        _STRACE,
-        "-D",
-        *(("-f",) if follow else ()),
-        "-qqq",
-        "-o",
-        os.devnull,
-        "-e",
-        f"trace={calls}",
-        "-e",
-        f"inject={injection}",
-    )
+    options = [_STRACE, "-D", *(["-f"] if follow else []), "-qqq", "-o", os.devnull]
+    only = [option for path in paths for option in ("-P", str(path))]
+    return (*options, *only, "-e", f"trace={calls}", "-e", f"inject={injection}")
 
 
 class EngineUnderStrace:
@@ -65,6 +57,6 @@ class EngineUnderStrace:
         )
         self.binary.chmod(stat.S_IRWXU)
 
-    def arm(self, injection: str) -> None:
+    def arm(self, injection: str, paths: Sequence[Path] = ()) -> None:
         """For the engine's next start; the one after runs as it is."""
-        self._armed.write_text(" ".join(under(injection)))
+        self._armed.write_text(" ".join(under(injection, paths=paths)))

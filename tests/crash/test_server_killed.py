@@ -1,71 +1,25 @@
-"""The server killed at each write of its view or its sockets, the engine at each sync of its store: what was accepted is
-there once, in one order, and the devices go on by themselves."""
+"""The server killed at each write of its view or its sockets, the engine at each sync of its store: what was accepted
+is there once, in one order, and the devices go on by themselves."""
 
 import asyncio
 import contextlib
-import itertools
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from coterie.client import MessageState
-from coterie.ids import RoomId
-from coterie.server.engine import engine_binary
-from tests.client.newsroom import SECONDS, Newsroom, running
-from tests.crash.strace import SYNCS, EngineUnderStrace, kill_at, needs_strace, under
-from tests.crash.victim import assert_whole
-from tests.serving import RunningServer, ServerDied
+from tests.crash.press import Press
+from tests.crash.strace import SYNCS, kill_at, needs_strace, under
+from tests.serving import ServerDied
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_strace]
-AT_ONCE = 8
 VIEW, SOCKETS = "pwrite64", "write,writev,sendto,sendmsg"
-
-
-class Press:
-    """Two people at a server whose engine can be armed, and what they wrote."""
-
-    def __init__(self, folder: Path) -> None:
-        self.engine = EngineUnderStrace(folder / "engine", engine_binary())
-        self.server = RunningServer(folder / "server", ("--engine-binary", str(self.engine.binary)))
-        self.gazette = Newsroom(folder, self.server)
-        self.accepted: set[str] = set()
-        self._numbers = itertools.count()
-
-    async def room(self) -> RoomId:
-        self.accepted.clear()
-        return await self.gazette.room("press", "Ada", "Bo")
-
-    async def write_until(self, room: RoomId, done: Callable[[], bool]) -> None:
-        """Both write, several at once, until `done`; what was accepted is remembered."""
-        devices = self.gazette.devices
-        async with running(*devices), asyncio.timeout(4 * SECONDS):
-            while not done():
-                texts = [f"line {next(self._numbers)}" for _ in range(AT_ONCE)]
-                sending = [devices[at % 2].send(room, text, wait=SECONDS) for at, text in enumerate(texts)]
-                self.accepted.update(texts)
-                await asyncio.gather(*sending)
-            last = await devices[0].send(room, f"the last of {room.hex()}", wait=SECONDS)
-            self.accepted.add(f"the last of {room.hex()}")
-            assert last.state is MessageState.SENT
-
-    async def look(self, room: RoomId) -> None:
-        await self.gazette.sync("Ada", "Bo", "Ada")
-        assert_whole(self.gazette.devices, room, self.accepted, ())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def press(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Press]:
-    press = Press(tmp_path_factory.mktemp("press"))
-    await press.server.start()
-    try:
-        await press.gazette.found("Ada")
-        await press.gazette.welcome("Ada", "Bo")
+    async with Press.at(tmp_path_factory.mktemp("press")) as press:
         yield press
-    finally:
-        press.gazette.close_all()
-        await press.server.stop()
 
 
 async def server_killed(press: Press, calls: str, nth: int) -> None:
