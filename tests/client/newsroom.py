@@ -15,6 +15,7 @@ from typing import Final
 import apsw
 
 from coterie.client import Device, MessageFacts, Passphrase, commits
+from coterie.client.chores import ChoreKind
 from coterie.client.online import NotSettled, connect
 from coterie.client.room_writer import RoomWriter
 from coterie.client.wishes import Action, CommitPlan, plan_commit
@@ -90,6 +91,8 @@ class Newsroom:
         founder, *others = people
         made = await self._open[founder].create_room(name, [self.member(other) for other in others])
         await self.sync(*others, founder, *others)
+        for person in people:
+            not_yet(self._open[person], made.room)
         return made.room
 
     def stored(self, device: Device, room: RoomId) -> list[bytes]:
@@ -179,6 +182,13 @@ async def settle(*devices: Device, rounds: int = 3) -> None:
 
 def epoch(device: Device, room: RoomId) -> int:
     return device._state.groups.get(device._state.group_of(room).group).epoch
+
+
+def not_yet(device: Device, room: RoomId) -> None:
+    """Put off the update of keys that follows joining by up to a minute: a test counts epochs."""
+    state, kind = device._state, ChoreKind.UPDATE_PATH
+    with state.groups.changing():
+        state.store.chores.plan(kind, state.room(room).group, state.now() + kind.every_ms)
 
 
 async def appoint(device: Device, room: RoomId, *admins: MemberId) -> None:
