@@ -10,7 +10,7 @@ from coterie.client.activity import Activity
 from coterie.client.connection import Connection, DeviceProof, StoreWasCopied
 from coterie.client.home_worker import NOT_LOOKED_YET, HomeWorker
 from coterie.client.room_worker import RoomWorker
-from coterie.client.state import LIVE_STATES, DeviceState, nobody_posts
+from coterie.client.state import LIVE_STATES, DeviceState, nobody_home
 from coterie.errors import OfflineError
 from coterie.ids import QueueId, RoomId
 from coterie.store.database import StoreBusy
@@ -88,7 +88,7 @@ class Online:
     def start(self) -> Self:
         """Raises RegisterAlarm if the hub's signed head contradicts what is here."""
         self.home.registration.check_head(self.connection.ready.head)
-        self._state.on_post = self.home.wake
+        self._state.wake_home = self.home.wake
         self.home.wake()
         self._start(self.home.run())
         self._start(self._dispatch())
@@ -147,7 +147,7 @@ class Online:
         if self._closed:
             return
         self._closed = True
-        self._state.on_post = nobody_posts
+        self._state.wake_home = nobody_home
         self.home.stop()
         for worker in self._rooms.values():
             worker.stop()

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from coterie.client.blobs import BlobWrong, get_blob
+from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused
 from coterie.client.facts import RoomState
-from coterie.client.incoming import Arrived, Incoming, WaitForBlob, WaitForEnd, WaitForRegister
+from coterie.client.incoming import Arrived, Incoming, WaitForBase, WaitForBlob, WaitForEnd, WaitForRegister
 from coterie.client.state import DeviceState
 from coterie.group.exports import read_token
 from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
-from coterie.ids import GroupId
+from coterie.ids import GroupId, QueueId
 from coterie.store.groups import GroupRow
+from coterie.trust.apply import CLOCKS_APART_MS
 from coterie.wire import frames
 
 
@@ -32,13 +34,14 @@ class RoomReader:
         self._open_until: int | None = None
         """The last entry when the server said that the epoch was still open; None: it said that it is over."""
         self._missing: int | None = None
+        self._queue: QueueId | None = None
 
     def pushed(self, push: frames.Pushed) -> None:
         if self._followed is None:
             return
         for index, payload in enumerate(push.payloads):
             entry_hash = push.hashes[index] if index < len(push.hashes) else b""
-            at = push.at[index] if index < len(push.at) else 0
+            at = min(push.at[index] if index < len(push.at) else 0, self._state.now() + CLOCKS_APART_MS)
             self._arrived.append(Arrived(push.after + 1 + index, at, payload, entry_hash))
 
     def follow_ended(self, push: frames.FollowEnded) -> None:
@@ -52,7 +55,9 @@ class RoomReader:
         return self._live_at is not None and row.cursor < self._live_at
 
     def caught_up(self, row: GroupRow) -> bool:
-        return self._live_at is not None and row.cursor >= self._live_at and self._ended is None
+        """Nothing that was seen is still to be taken: only then is anything written."""
+        taken = not self._arrived and self._ended is None
+        return self._live_at is not None and row.cursor >= self._live_at and taken
 
     async def step(self, row: GroupRow) -> None:
         """Follow, and take what has arrived, until nothing more can be taken now."""
@@ -76,8 +81,13 @@ class RoomReader:
         self._arrived.clear()
         self._ended = None
         self._followed = here
+        self._queue = row.queue
         token = bytes(read_token(mls))
-        answer = await self._connection.request(frames.Follow, queue=row.queue, token=token, after=row.cursor)
+        try:
+            answer = await self._connection.request(frames.Follow, queue=row.queue, token=token, after=row.cursor)
+        except BaseException:
+            self._followed = None
+            raise
         # the Base may have come meanwhile, or a Welcome: then what was asked is about a membership that is over
         now = self._live(row)
         if now is None:
@@ -94,6 +104,8 @@ class RoomReader:
         if now.chain is None and now.cursor == 0 and answer.after > 0:
             with self._state.groups.changing():
                 self._state.store.groups.put(replace(now, first=answer.after, cursor=answer.after))
+            # a Base may wait for that
+            self._state.wake_home()
         return True
 
     def _server_is_behind(self, row: GroupRow, answer: frames.Behind) -> None:
@@ -125,14 +137,17 @@ class RoomReader:
             return True
         match taken.wait:
             case WaitForBlob(ref):
-                await self._fetch(ref)
-                return True
+                return await self._fetch(ref)
             case WaitForEnd() if self._open_until is not None:
                 # it looks like a commit and came while the epoch was open: ask whether it still is
                 self._followed = None
                 return True
             case WaitForRegister(seq):
+                self._plan_to_decide(row)
                 self._need_register(seq)
+                return False
+            case WaitForBase():
+                self._plan_to_decide(row)
                 return False
             case None if self._arrived and self._arrived[0].n > moved.cursor + 1:
                 return self._ask_for_missing(moved)
@@ -156,10 +171,25 @@ class RoomReader:
         state.changed()
         return False
 
-    async def _fetch(self, ref: BlobRef) -> None:
-        """Get what an entry names. One that cannot be had leaves the entry as it is: unreadable, whatever it was."""
+    def _plan_to_decide(self, row: GroupRow) -> None:
+        """What an entry names is not here: it waits, ten minutes if it is a commit."""
+        chores = self._state.store.chores
+        if chores.planned(ChoreKind.DECIDE, row.group) is None:
+            with self._state.groups.changing():
+                chores.plan(ChoreKind.DECIDE, row.group, self._state.now() + ChoreKind.DECIDE.every_ms)
+
+    async def _fetch(self, ref: BlobRef) -> bool:
+        """Get what an entry names; False while it cannot be had. What does not open leaves its entry unreadable."""
+        self._incoming.blobs.clear()
         try:
             content = open_blob_untrusted(ref, await get_blob(self._connection, ref))
-        except (BadBlob, BlobWrong, ServerRefused):
+        except BadBlob:
+            content = b""
+        except (BlobWrong, ServerRefused):
+            row = self._state.store.groups.by_queue(self._queue) if self._queue is not None else None
+            if row is not None and row.group not in self._state.undecidable:
+                self._plan_to_decide(row)
+                return False
             content = b""
         self._incoming.blobs[ref.id] = content
+        return True

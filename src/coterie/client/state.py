@@ -35,8 +35,8 @@ LIVE_STATES = frozenset({RoomState.ACTIVE, RoomState.HELD})
 """The states in which a room's queue is followed."""
 
 
-def nobody_posts() -> None:
-    """While the device is offline what it posts waits in the store."""
+def nobody_home() -> None:
+    """While the device is offline its own work waits in the store."""
 
 
 class DeviceState:
@@ -49,8 +49,13 @@ class DeviceState:
         self.groups = GroupKeeper(store, own)
         self.clock_apart = False
         """At the last connection this device's clock was too far from the log's time to sign register entries."""
-        self.on_post: Callable[[], None] = nobody_posts
-        """Called when something was put on its way to an inbox."""
+        self.withheld_seq = 0
+        """A register seq that was named to this device and that the server, asked, does not show."""
+        self.undecidable: set[GroupId] = set()
+        """Groups whose next commit waited ten minutes for what it names."""
+        self.wake_home: Callable[[], None] = nobody_home
+        """Called when a room made work for the device's own worker: a post to an inbox, an entry that can be dealt with
+        now."""
         self._watchers: set[asyncio.Event] = set()
 
     @staticmethod
@@ -127,7 +132,7 @@ class DeviceState:
         name = hashlib.sha256(cause + device).digest() if cause else self.random(32)
         entry_id, key = name[:16], name[16:]
         self.store.inbox.add_post(device, int(kind_of(body)), encode_body(body), entry_id, key, self.now())
-        self.on_post()
+        self.wake_home()
 
     def steward_devices(self) -> Iterator[DeviceId]:
         """The devices in force of the founder and the stewards."""
