@@ -64,6 +64,10 @@ class CannotListen(CallerError):
     code = "cannot_listen"
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
     """`listen` is HOST:PORT; port 0 is chosen at the first start and kept. `addresses` go into links (else `listen`).
@@ -79,6 +83,7 @@ class ServeConfig:
     engine_binary: Path | None = None
     stream: str = STREAM
     replicas: int = 1
+    clock: Callable[[], int] = now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +135,13 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
             await blobs.identity(os.urandom(_STORE_ID_BYTES)),
             alone=engine is not None,
         )
-        hub = Hub(identity, view, view_path, log, blobs, now_ms)
+        hub = Hub(identity, view, view_path, log, blobs, config.clock)
         stack.callback(hub.close)
         tail = asyncio.create_task(hub.follow_log())
         appending = asyncio.create_task(hub.append_for_ever())
         stack.push_async_callback(_cancel, tail, appending)
         await _unless_failed(tail, hub.reached(ends.last))
-        _check_clock(view, ends)
+        _check_clock(view, ends, config.clock())
         await _unless_failed(tail, hub.come_up())
 
         upkeep = Upkeep(hub, blobs, config.data, engine.start_again if engine else None)
@@ -161,10 +166,6 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
             if not tail.done():
                 await hub.go_down()
             events.tell("server.stopped", position=view.position)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _allow_many_connections() -> None:
@@ -258,9 +259,9 @@ async def _fitting_view(path: Path, log: Log, ends: LogEnds) -> View:
     return View(path)
 
 
-def _check_clock(view: View, ends: LogEnds) -> None:
+def _check_clock(view: View, ends: LogEnds, now: int) -> None:
     """Raises ClockBehind. The log's time is the highest that any record gave."""
-    ahead = now_ms() - view.time
+    ahead = now - view.time
     if view.time and ahead < -CLOCK_BEHIND_MS:
         raise ClockBehind(
             f"this machine's clock is {-ahead // 60_000} minutes behind the log", "set the clock and start again"
