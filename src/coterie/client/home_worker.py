@@ -29,6 +29,7 @@ RETRY_MS = 10_000
 MOST_SLEEP_SECONDS = 3600.0
 NOT_LOOKED_YET = 2**63 - 1
 """As an entry's number: all there are until the inbox was asked for its end."""
+_EVER = 2**62
 CHAIN_KEPT = 100_000
 """So many entries back a peer's head can be held against what was seen here."""
 
@@ -183,8 +184,12 @@ class HomeWorker(Worker):
     # chores
 
     def _plan_standing_chores(self) -> None:
-        chores = self._state.store.chores
+        chores, now = self._state.store.chores, self._state.now()
         with self._state.groups.changing():
+            for chore in [] if self._state.clock_apart else chores.due(_EVER):
+                # planned while this device's clock was ahead
+                if chore.due_at > now + ChoreKind(chore.kind).every_ms:
+                    chores.plan(chore.kind, chore.subject, now, chore.tries)
             for kind in (ChoreKind.REFILL, ChoreKind.SWEEP):
                 if chores.planned(kind, b"") is None:
                     chores.plan(kind, b"", self._state.now())
