@@ -103,7 +103,8 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
         action = Action(wish.action)
         if action in _FOR_ANYBODY:
             ripe = wish.made_at + _delay(roster, state.own.device, wish)
-            if ripe > state.now():
+            # one made later than now is of a clock that was ahead
+            if wish.made_at <= state.now() < ripe:
                 ripe_at = ripe if ripe_at is None else min(ripe, ripe_at)
                 held = held or action is Action.REMOVE_REFUSED
                 continue
