@@ -122,6 +122,9 @@ class RoomReader:
 
     async def _take(self, row: GroupRow) -> bool:
         """True if there may be more to take at once."""
+        if self._ended is not None and self._ended.n <= row.cursor:
+            # an earlier follow's word on an epoch that is behind already
+            self._ended = None
         if not self._arrived and self._ended is None:
             return False
         arrived, ended = list(self._arrived), self._ended
