@@ -86,7 +86,10 @@ class Storm:
             await self._rage(began)
             self.figures.seconds = round(time.monotonic() - began, 1)
             if not any(member.faults for member in self._members):
-                await self._settle()
+                try:
+                    await self._settle()
+                except (TimeoutError, Gone, Refused) as error:
+                    self.figures.faults.append(f"it did not come to rest: {type(error).__name__} {error}")
                 await self._look()
         finally:
             for member in self._members:
