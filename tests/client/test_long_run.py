@@ -59,6 +59,7 @@ async def test_wrong_clock_is_said_and_signs_nothing_but_messages_go(gazette: Ne
 async def test_path_is_updated_soon_after_joining_and_weekly(gazette: Newsroom) -> None:
     ada, bo = gazette["Ada"], gazette["Bo"]
     room = (await ada.create_room("paths", [gazette.member("Bo")])).room
+    await bo.sync()
     for minutes, expected in ((2, 2), (3, 2), (8 * 24 * 60, 3)):
         gazette.clocks["Bo"].ahead_ms = minutes * 60_000
         await bo.sync()
