@@ -83,6 +83,9 @@ def group_row(**fields: Any) -> GroupRow:
         leaving=frozenset({ADA, BO}),
         opened=True,
         joined_at=NOW,
+        epoch=4,
+        roster=frozenset({PHONE, LAPTOP}),
+        adder=LAPTOP,
     )
     return replace(row, **fields)
 
@@ -145,6 +148,15 @@ def test_message_id_is_shown_once(store: Store) -> None:
     assert store.messages.add(message(1, 1))
     assert not store.messages.add(message(1, 2, text="another text"))
     assert [row.text for row in store.messages.of_room(ROOM)] == ["text 1"]
+
+
+def test_id_that_another_device_or_room_has_used_hides_nobodys_words(store: Store) -> None:
+    assert store.messages.add(message(1, 1))
+    for taken in (message(1, 2, device=LAPTOP, text="by another"), message(1, 1, room=OTHER_ROOM, text="elsewhere")):
+        assert store.messages.add(taken)
+        assert not store.messages.add(taken)
+    assert [row.text for row in store.messages.of_room(ROOM)] == ["text 1", "by another"]
+    assert [row.text for row in store.messages.of_room(OTHER_ROOM)] == ["elsewhere"]
 
 
 def test_room_is_in_its_queues_order_with_what_waits_at_the_end(store: Store) -> None:
@@ -237,8 +249,16 @@ def test_room_is_put_again_with_its_age_unchanged(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"chain": None}, {"leaving": None}, {"leaving": frozenset()}, {"opened": False}, {"cursor": 2**40}],
-    ids=["whole", "relative", "unknown leavers", "no leavers", "unopened", "far"],
+    [
+        {},
+        {"chain": None},
+        {"leaving": None},
+        {"leaving": frozenset()},
+        {"opened": False},
+        {"cursor": 2**40},
+        {"adder": None, "roster": frozenset({PHONE}), "epoch": 0},
+    ],
+    ids=["whole", "relative", "unknown leavers", "no leavers", "unopened", "far", "founded here"],
 )
 def test_group_row_comes_back_as_it_was(store: Store, fields: dict[str, Any]) -> None:
     row = group_row(**fields)
@@ -281,6 +301,16 @@ def test_state_of_a_succeeded_group_is_known_to_be_old(store: Store) -> None:
     assert store.groups.succeeded_before(NOW + 11) == [GROUP]
     store.groups.drop_state(GROUP)
     assert store.groups.succeeded_before(NOW + 11) == []
+
+
+def test_device_that_was_added_again_is_not_added_for_what_it_said_before(store: Store) -> None:
+    assert not store.groups.added_again_since(GROUP, PHONE, 3)
+    store.groups.note_added_again(GROUP, PHONE, 5)
+    assert store.groups.added_again_since(GROUP, PHONE, 4)
+    assert not store.groups.added_again_since(GROUP, PHONE, 5)
+    assert not store.groups.added_again_since(GROUP, LAPTOP, 4)
+    store.groups.note_added_again(GROUP, PHONE, 9)
+    assert store.groups.added_again_since(GROUP, PHONE, 8)
 
 
 # the inbox
@@ -362,7 +392,7 @@ def test_last_report_of_a_device_counts(store: Store) -> None:
 
 def test_lowest_successor_comes_first(store: Store) -> None:
     for rank, successor in ((b"z" * 32, GROUP), (b"a" * 32, SUCCESSOR), (b"z" * 32, GROUP)):
-        store.chores.put_succession(SuccessionRow(ROOM, GROUP, successor, 4, b"e" * 32, rank))
+        store.chores.put_succession(SuccessionRow(ROOM, GROUP, successor, 4, b"e" * 32, rank, QueueId(b"q" * 32), ADA))
     assert [row.successor for row in store.chores.successions(ROOM)] == [SUCCESSOR, GROUP]
 
 
