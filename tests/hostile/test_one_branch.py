@@ -43,7 +43,7 @@ async def commits_and_speaks(who: Person, room: RoomId, times: int) -> None:
         for number in range(times):
             with who.state.groups.changing():
                 who.state.store.rooms.wish(room, Action.UPDATE, b"", who.watch())
-            await who.device.send(room, f"{who.name} {number}")
+            assert (await who.device.send(room, f"{who.name} {number}")).state == "sent", "nobody is left behind"
 
 
 async def one_branch(scene: Scene, people: list[Person], seed: int, times: int) -> None:
