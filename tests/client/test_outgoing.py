@@ -61,7 +61,7 @@ class Sending:
             mls.commit(aad=self.state.sealed_head(mls, group))
             mls.merge_pending()
             plan = PendingPlan([], [], [], self.state.register.seq, [])
-            commit_won(self.state, group, PendingRow(group.group, epoch, bytes(32), b"", plan.encode()))
+            commit_won(self.state, group, PendingRow(group.group, epoch, bytes(32), b"", plan.encode()), 1)
 
     def does(self, event: Event) -> None:
         match event:

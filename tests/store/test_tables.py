@@ -304,13 +304,13 @@ def test_state_of_a_succeeded_group_is_known_to_be_old(store: Store) -> None:
 
 
 def test_device_that_was_added_again_is_not_added_for_what_it_said_before(store: Store) -> None:
-    assert not store.groups.added_again_since(GROUP, PHONE, 3)
-    store.groups.note_added_again(GROUP, PHONE, 5)
-    assert store.groups.added_again_since(GROUP, PHONE, 4)
-    assert not store.groups.added_again_since(GROUP, PHONE, 5)
-    assert not store.groups.added_again_since(GROUP, LAPTOP, 4)
-    store.groups.note_added_again(GROUP, PHONE, 9)
-    assert store.groups.added_again_since(GROUP, PHONE, 8)
+    assert not store.groups.added_again_since(GROUP, PHONE, NOW)
+    store.groups.note_added_again(GROUP, PHONE, NOW + 5)
+    assert store.groups.added_again_since(GROUP, PHONE, NOW + 5)
+    assert not store.groups.added_again_since(GROUP, PHONE, NOW + 6)
+    assert not store.groups.added_again_since(GROUP, LAPTOP, NOW)
+    store.groups.note_added_again(GROUP, PHONE, NOW + 9)
+    assert store.groups.added_again_since(GROUP, PHONE, NOW + 9)
 
 
 # the inbox

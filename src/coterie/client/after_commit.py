@@ -8,12 +8,12 @@ from dataclasses import replace
 import msgspec
 
 from coterie.client.chores import ChoreKind
-from coterie.client.facts import RoomState
+from coterie.client.facts import MessageState, RoomState
 from coterie.client.state import DeviceState
 from coterie.client.wishes import Action
 from coterie.group.inbox_bodies import Base
 from coterie.group.verdict import Accepted, Change, ChangeKind
-from coterie.ids import DeviceId, MemberId
+from coterie.ids import DeviceId, MemberId, RoomId
 from coterie.store.groups import GroupRow, PendingRow
 
 
@@ -36,11 +36,11 @@ def decode_plan(encoded: bytes) -> PendingPlan:
     return msgspec.msgpack.decode(encoded, type=PendingPlan)
 
 
-def commit_won(state: DeviceState, row: GroupRow, pending: PendingRow) -> None:
-    """Our own commit is in the queue and merged. `row` has it behind."""
+def commit_won(state: DeviceState, row: GroupRow, pending: PendingRow, at: int) -> None:
+    """Our own commit is in the queue since log time `at`, and merged. `row` has it behind."""
     plan = decode_plan(pending.plan)
     row = replace(row, register_floor=plan.register_seq)
-    row = _settle(state, row, [DeviceId(device) for device in plan.again])
+    row = _settle(state, row, [DeviceId(device) for device in plan.again], at)
     for text in plan.notices:
         state.notice(row.room, row.place, row.cursor, text)
     for wish in state.store.rooms.wishes(row.room):
@@ -54,7 +54,7 @@ def commit_won(state: DeviceState, row: GroupRow, pending: PendingRow) -> None:
 
 
 def commit_merged(
-    state: DeviceState, row: GroupRow, verdict: Accepted, committer: MemberId, *, removes_me: bool
+    state: DeviceState, row: GroupRow, verdict: Accepted, committer: MemberId, at: int, *, removes_me: bool
 ) -> None:
     """Another's commit is merged. `row` has it behind."""
     for change in verdict.changes:
@@ -67,21 +67,27 @@ def commit_merged(
         state.store.rooms.set_state(
             row.room, RoomState.LEFT if left else RoomState.REMOVED, "you left" if left else "you were removed"
         )
+        keep_unsent(state, row.room)
         state.groups.drop(row.group)
         return
     again = [change.device for change in verdict.changes if change.kind is ChangeKind.DEVICE_ADDED_AGAIN]
-    _settle(state, row, [device for device in again if device is not None])
+    _settle(state, row, [device for device in again if device is not None], at)
 
 
-def _settle(state: DeviceState, row: GroupRow, again: list[DeviceId]) -> GroupRow:
+def _settle(state: DeviceState, row: GroupRow, again: list[DeviceId], at: int) -> GroupRow:
     """Bring the room's row, wishes and outbox to the epoch that has begun, and store `row`."""
     roster, context = state.roster(row.group), state.context(row.group)
     leaving = None if row.leaving is None else row.leaving & roster.members
-    row = replace(row, leaving=leaving)
+    epoch = state.groups.get(row.group).epoch
+    row = replace(row, leaving=leaving, epoch=epoch, roster=roster.devices)
     state.store.groups.put(row)
     room = state.room(row.room)
     state.store.rooms.put(replace(room, name=context.name, topic=context.topic))
     state.store.groups.finish_commit(row.group)
+    state.store.chores.finish(ChoreKind.DECIDE, row.group)
+    state.undecidable.discard(row.group)
+    for device in again:
+        state.store.groups.note_added_again(row.group, device, at)
     for wish in state.store.rooms.wishes(row.room):
         if wish.action == Action.ADD_AGAIN and wish.subject in again:
             state.store.rooms.finish_wish(wish.id)
@@ -92,6 +98,16 @@ def _settle(state: DeviceState, row: GroupRow, again: list[DeviceId]) -> GroupRo
     if state.store.chores.planned(ChoreKind.UPDATE_PATH, row.group) is None:
         state.store.chores.plan(ChoreKind.UPDATE_PATH, row.group, state.now() + ChoreKind.UPDATE_PATH.every_ms)
     return row
+
+
+def keep_unsent(state: DeviceState, room: RoomId) -> None:
+    """The room is over for this device: what waited to be sent stays readable here and goes to nobody."""
+    for out in state.store.outbox.of_room(room):
+        if out.posted is None:
+            state.store.messages.set_state(out.message, MessageState.UNSENT)
+        state.store.outbox.finish(out.id)
+    for wish in state.store.rooms.wishes(room):
+        state.store.rooms.finish_wish(wish.id)
 
 
 def sentence(state: DeviceState, change: Change, committer: MemberId | None) -> str:

@@ -14,6 +14,8 @@ class ChoreKind(StrEnum):
     """(group) Fresh keys for this device's path: soon after joining, then weekly."""
     STUCK_ROOM = "stuck room"
     """(group) Ten minutes have passed since this device got stuck."""
+    DECIDE = "decide"
+    """(group) Ten minutes have passed since an entry came that names what is not here."""
     REFILL = "refill"
     """() Look at the stock of key packages and the age of the inbox key."""
     ROTATE_KEY = "rotate key"
@@ -32,6 +34,7 @@ class ChoreKind(StrEnum):
 _PERIODS: Final = {
     ChoreKind.UPDATE_PATH: 7 * _DAY,
     ChoreKind.STUCK_ROOM: 10 * _MINUTE,
+    ChoreKind.DECIDE: 10 * _MINUTE,
     ChoreKind.REFILL: _DAY,
     ChoreKind.ROTATE_KEY: _MINUTE,
     ChoreKind.KEY_WANTED: 10 * _MINUTE,

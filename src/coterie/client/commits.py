@@ -19,7 +19,7 @@ from coterie.client.wishes import CommitPlan
 from coterie.errors import RefusedError
 from coterie.group.commit import planned_commit
 from coterie.group.context import encode_context
-from coterie.group.entry import make_entry
+from coterie.group.entry import LARGEST_INLINE, make_entry
 from coterie.group.exports import post_token, read_token
 from coterie.group.inbox import seal_entry
 from coterie.group.inbox_bodies import Welcome, encode_body
@@ -32,13 +32,22 @@ from coterie.store.groups import GroupRow, PendingRow
 from coterie.trust.bundle import VerifiedBundle
 from coterie.trust.coterie_key import inbox_post_token
 from coterie.wire.frames import Advance, Delivery
+from coterie.wire.limits import FRAME_BYTES
 from coterie.wire.queues import token_hash
+
+FRAME_ROOM = 4096
+DELIVERY_ROOM = 256
+"""At least what the frame, and a delivery in it, takes beside the payload."""
 
 
 class CommitRefused(RefusedError):
     """The room's rules refuse what was wished."""
 
     code = "not_allowed_in_room"
+
+
+class CommitMustWait(Exception):
+    """This device joined lately and does not know yet who asked to leave; the wishes stay."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,7 @@ def make_commit(state: DeviceState, group: GroupId, plan: CommitPlan, claimed: M
             )
         except MlsError as error:
             raise CommitRefused(f"the change could not be made ({error.code})", "try again") from None
-        entry = make_entry(mls, pending.wire, BlobKey(state.random(32)), state.random(12))
         blobs: list[tuple[BlobId, bytes]] = []
-        if entry.blob is not None:
-            blobs.append((entry.blob.ref.id, entry.blob.ciphertext))
-        commit_blobs = [blob for blob, _ in blobs]
         joiners: list[tuple[bytes, bytes]] = []
         deliveries: list[Delivery] = []
         if packages:
@@ -85,6 +90,14 @@ def make_commit(state: DeviceState, group: GroupId, plan: CommitPlan, claimed: M
                     body = _welcome(state, row, pending, claimed[device], tree.ref)
                     joiners.append((device, encode_body(body)))
                     deliveries.append(_delivery(state, claimed[device].bundle, body))
+        # commit and Welcomes go in one frame: what does not fit beside them travels as a blob
+        room = FRAME_BYTES - FRAME_ROOM - sum(len(delivery.payload) + DELIVERY_ROOM for delivery in deliveries)
+        most = max(0, min(LARGEST_INLINE, room))
+        entry = make_entry(mls, pending.wire, BlobKey(state.random(32)), state.random(12), most)
+        commit_blobs: list[BlobId] = []
+        if entry.blob is not None:
+            blobs.append((entry.blob.ref.id, entry.blob.ciphertext))
+            commit_blobs.append(entry.blob.ref.id)
         frame = Advance(
             id=0,
             queue=row.queue,
@@ -123,8 +136,9 @@ def _judge(
     verdict = judge(room, state.register.state, commit)
     if isinstance(verdict, Accepted):
         return verdict
-    why = verdict.sentence if isinstance(verdict, Refused) else "somebody may be leaving, and it is not known yet who"
-    raise CommitRefused(f"this change to the room is refused: {why}", "ask an admin of the room")
+    if not isinstance(verdict, Refused):
+        raise CommitMustWait
+    raise CommitRefused(f"this change to the room is refused: {verdict.sentence}", "ask an admin of the room")
 
 
 def _welcome(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from coterie.client import membership, outgoing, stuck, views
-from coterie.client.connection import Backoff
+from coterie.client.connection import Backoff, MalformedAnswer, ServerUnavailable
 from coterie.client.entering import Entering, Step
 from coterie.client.facts import (
     AlarmFacts,
@@ -145,11 +145,14 @@ class Device:
             try:
                 async with self._sessions.use() as session:
                     self._state.changed()
+                    with contextlib.suppress(NotSettled):
+                        await session.settled(WAIT_S)
                     backoff.reset()
                     await session.ended()
-            except OfflineError:
+            except (OfflineError, MalformedAnswer) as broken:
                 self._state.changed()
-                await asyncio.sleep(backoff.next_wait())
+                at_least = broken.retry_after if isinstance(broken, ServerUnavailable) else None
+                await asyncio.sleep(backoff.next_wait(at_least))
 
     async def sync(self, timeout: float = WAIT_S) -> Synced:  # noqa: ASYNC109 - the contract of the command
         """Bring everything up to date, do every chore that is due, send what waits. Raises OfflineError's children."""

@@ -7,12 +7,14 @@ from coterie.ids import CoterieId, DeviceId, InviteId, MemberId, MessageId, Room
 
 
 class MessageState(StrEnum):
-    """What became of a message: of ours QUEUED → SENT → DELIVERED → READ, of others' RECEIVED."""
+    """What became of a message: of ours QUEUED → SENT → DELIVERED → READ, or UNSENT if the room was over before it
+    could go; of others' RECEIVED."""
 
     QUEUED = "queued"
     SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
+    UNSENT = "unsent"
     RECEIVED = "received"
 
 

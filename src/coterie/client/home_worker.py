@@ -7,7 +7,7 @@ from collections.abc import Callable
 from coterie.client import packages, stuck
 from coterie.client.activity import Activity, Worker
 from coterie.client.chores import ChoreKind
-from coterie.client.connection import Connection, ServerUnavailable
+from coterie.client.connection import Connection, ServerRefused, ServerUnavailable
 from coterie.client.facts import RoomState
 from coterie.client.inbox import Inbox
 from coterie.client.posts import send_posts
@@ -22,10 +22,17 @@ from coterie.group.inbox_bodies import KeyWanted
 from coterie.ids import GroupId, QueueId
 from coterie.store.chores import Chore
 from coterie.store.facts import Fact
+from coterie.trust.apply import CLOCKS_APART_MS
+from coterie.trust.kinds import Role
+from coterie.trust.powers import Action as TrustAction
+from coterie.trust.powers import may
 from coterie.wire import frames
 
 RETRY_SECONDS = 5.0
 RETRY_MS = 10_000
+REFUSED_SECONDS = 60.0
+ASKED_ENOUGH = 6
+"""So often the stewards were asked for a key, ten minutes apart, before one who may rotates it."""
 MOST_SLEEP_SECONDS = 3600.0
 NOT_LOOKED_YET = 2**63 - 1
 """As an entry's number: all there are until the inbox was asked for its end."""
@@ -74,7 +81,7 @@ class HomeWorker(Worker):
                 if n <= cursor:
                     continue
                 if payload:
-                    at = push.at[index] if index < len(push.at) else self._state.now()
+                    at = min(push.at[index] if index < len(push.at) else 0, self._state.now() + CLOCKS_APART_MS)
                     self._state.store.inbox.add_entry(n, at, payload)
                 cursor = n
             facts.put_number(Fact.INBOX_CURSOR, cursor)
@@ -99,8 +106,16 @@ class HomeWorker(Worker):
             await self._step()
         except ServerUnavailable as unavailable:
             self._wake_in(unavailable.retry_after or RETRY_SECONDS)
+        except ServerRefused as refused:
+            self._refused(refused)
         if self._state.register.seq != before:
             self._moved()
+
+    def _refused(self, refused: ServerRefused) -> None:
+        """The rooms go on; what was refused is tried again."""
+        with self._state.groups.changing():
+            self._state.alarm("server refused", refused.server_code, refused.fact, "it is tried again; tell a steward")
+        self._wake_in(REFUSED_SECONDS)
 
     async def _step(self) -> None:
         state = self._state
@@ -151,12 +166,16 @@ class HomeWorker(Worker):
         if queue is None or self._followed:
             return
         self._followed = True
-        answer = await self._connection.request(
-            frames.Follow,
-            queue=QueueId(queue),
-            token=facts.need(Fact.INBOX_READ),
-            after=facts.number(Fact.INBOX_CURSOR),
-        )
+        try:
+            answer = await self._connection.request(
+                frames.Follow,
+                queue=QueueId(queue),
+                token=facts.need(Fact.INBOX_READ),
+                after=facts.number(Fact.INBOX_CURSOR),
+            )
+        except BaseException:
+            self._followed = False
+            raise
         if isinstance(answer, frames.Following):
             self._live_at = answer.last
             if facts.number(Fact.OTHER_COPY) == NOT_LOOKED_YET:
@@ -220,16 +239,27 @@ class HomeWorker(Worker):
             case ChoreKind.REFILL:
                 await packages.refill(state, self._connection)
             case ChoreKind.STUCK_ROOM:
-                self._look_at_stuck(GroupId(chore.subject))
+                self._look_at_stuck(GroupId(chore.subject), chore.tries)
                 return
+            case ChoreKind.KEY_WANTED if chore.tries >= ASKED_ENOUGH and self._may_rotate():
+                await rotate(state, self.registration, lost=True)
+            case ChoreKind.DECIDE:
+                state.undecidable.add(GroupId(chore.subject))
             case _:
                 pass
         with state.groups.changing():
             if kind is ChoreKind.UPDATE_PATH and not self._wish_update(GroupId(chore.subject)):
                 state.store.chores.finish(kind, chore.subject)
                 return
-            if kind is ChoreKind.KEY_WANTED and not self._ask_for_key():
+            if kind is ChoreKind.KEY_WANTED:
+                if not self._ask_for_key():
+                    state.store.chores.finish(kind, chore.subject)
+                    return
+                state.store.chores.plan(kind, chore.subject, state.now() + kind.every_ms, chore.tries + 1)
+                return
+            if kind is ChoreKind.DECIDE:
                 state.store.chores.finish(kind, chore.subject)
+                self._moved()
                 return
             if kind is ChoreKind.SWEEP:
                 state.store.inbox.forget_seen(state.now() - INBOX_TTL_MS)
@@ -255,8 +285,13 @@ class HomeWorker(Worker):
             self._state.post(device, KeyWanted(self._state.register.state.generation))
         return True
 
-    def _look_at_stuck(self, group: GroupId) -> None:
-        """Ten minutes stuck: found a successor if two members' devices are, and nobody merged it."""
+    def _may_rotate(self) -> bool:
+        own = self._state.register.state.member(self._state.own.member)
+        return may(own.role, TrustAction.ROTATE_KEY, Role.MEMBER)
+
+    def _look_at_stuck(self, group: GroupId, tries: int) -> None:
+        """Ten minutes stuck: found a successor if two members' devices are and nobody merged it; else ask again, less
+        and less often."""
         state = self._state
         row = state.store.groups.get(group)
         if row is not None and stuck.successor_is_due(state, row):
@@ -264,8 +299,10 @@ class HomeWorker(Worker):
             self._moved()
         with state.groups.changing():
             here = None if row is None else state.room(row.room)
-            if here is not None and here.state == RoomState.STUCK and here.group == group:
-                state.store.chores.plan(ChoreKind.STUCK_ROOM, group, state.now() + ChoreKind.STUCK_ROOM.every_ms)
+            if row is not None and here is not None and here.state == RoomState.STUCK and here.group == group:
+                stuck.still_stuck(state, row)
+                wait = min(ChoreKind.STUCK_ROOM.every_ms * 2**tries, ChoreKind.REFILL.every_ms)
+                state.store.chores.plan(ChoreKind.STUCK_ROOM, group, state.now() + wait, tries + 1)
             else:
                 state.store.chores.finish(ChoreKind.STUCK_ROOM, group)
 

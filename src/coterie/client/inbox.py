@@ -3,6 +3,8 @@
 from dataclasses import replace
 from enum import Enum, auto
 
+from coterie_mls import MlsError
+
 from coterie.client import stuck, welcome
 from coterie.client.blobs import BlobWrong, get_blob
 from coterie.client.chores import ChoreKind
@@ -23,7 +25,7 @@ from coterie.group.inbox_bodies import (
     Welcome,
 )
 from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
-from coterie.ids import GroupId, MemberId, QueueId, RoomId
+from coterie.ids import DeviceId, GroupId, MemberId, QueueId, RoomId
 from coterie.store.facts import Fact
 from coterie.trust.coterie_key import WrongCoterieKey
 from coterie.trust.kinds import Role
@@ -54,7 +56,12 @@ class Inbox:
         """Deal with what waits, in order; what must wait stays. Returns (dealt with, waiting)."""
         done = waiting = 0
         for n, at, payload in self._state.store.inbox.entries():
-            dealt = await self._deal(connection, n, at, payload)
+            try:
+                dealt = await self._deal(connection, n, at, payload)
+            except MlsError as broken:
+                # one entry must not stop the device: it is named, and forgotten
+                dealt = Dealt.DONE
+                self._broken(n, broken.code)
             if dealt is Dealt.WAIT:
                 waiting += 1
                 continue
@@ -79,18 +86,41 @@ class Inbox:
             return Dealt.WAIT if bad.refusal is InboxRefusal.UNKNOWN_SENDER and not self._old(at) else Dealt.DONE
         if isinstance(entry.body, Welcome):
             return await self._welcome(connection, n, at, entry, entry.body)
-        if isinstance(entry.body, HeadNotice) and entry.body.seq > state.register.seq and not self._old(at):
+        if self._early(entry) and not self._old(at):
             return Dealt.WAIT
         with state.groups.changing():
             state.store.inbox.see(entry.id, entry.at)
-            self._act(entry)
+            self._act(entry, at)
         state.changed()
         return Dealt.DONE
+
+    def _early(self, entry: VerifiedEntry) -> bool:
+        """It speaks of what is not here yet: register entries, or where this device's reading of a room begins."""
+        register = self._state.register
+        match entry.body:
+            case HeadNotice(seq=seq):
+                return seq > register.seq
+            case KeyDelivery(generation=generation):
+                return generation > register.state.generation
+            case Base(group=group):
+                row = self._state.store.groups.get(GroupId(group))
+                return row is None or (row.chain is None and row.first == 0)
+            case _:
+                return False
+
+    def _broken(self, n: int, code: str) -> None:
+        with self._state.groups.changing():
+            self._state.alarm(
+                "inbox",
+                str(n),
+                f"an entry of the inbox could not be used ({code})",
+                "the other entries are; tell a steward",
+            )
 
     def _old(self, at: int) -> bool:
         return at + _WAIT_MS < self._state.now()
 
-    def _act(self, entry: VerifiedEntry) -> None:
+    def _act(self, entry: VerifiedEntry, at: int) -> None:
         state = self._state
         match entry.body:
             case HeadNotice():
@@ -100,11 +130,11 @@ class Inbox:
             case KeyWanted():
                 self._key_wanted(entry, entry.body)
             case Base():
-                self._base(entry.body)
+                self._base(entry.sender, entry.body)
             case Rejoin():
-                stuck.hear_rejoin(state, entry.sender, entry.body)
+                stuck.hear_rejoin(state, entry.sender, entry.body, at)
             case Stuck():
-                stuck.hear_stuck(state, entry.sender, entry.body)
+                stuck.hear_stuck(state, entry.sender, entry.body, at)
             case Succession():
                 stuck.hear_succession(state, entry.member, entry.body)
             case _:
@@ -115,6 +145,8 @@ class Inbox:
         """A peer's register head: the first from an inviter or steward confirms the coterie to a newcomer."""
         state = self._state
         here = state.register.hash_at(said.seq)
+        if here is None:
+            return
         if here != said.hash:
             who = state.register.name(entry.member)
             state.alarm(
@@ -152,13 +184,13 @@ class Inbox:
         if key is not None:
             self._state.post(entry.sender, KeyDelivery(said.generation, bytes(key)))
 
-    def _base(self, said: Base) -> None:
-        """The adder's word on the chain: from here on the chain is absolute."""
+    def _base(self, sender: DeviceId, said: Base) -> None:
+        """The adder's word on the chain, and nobody else's: from here on the chain is absolute."""
         state = self._state
         row = state.store.groups.get(GroupId(said.group))
-        if row is None or row.chain is not None:
+        if row is None or row.chain is not None or row.adder != sender:
             return
-        if row.first and row.first != said.n:
+        if row.first != said.n:
             name = state.room(row.room).name
             state.alarm(
                 "split queue",
@@ -188,8 +220,8 @@ class Inbox:
 
     async def _welcome(self, connection: Connection, n: int, at: int, entry: VerifiedEntry, body: Welcome) -> Dealt:
         state = self._state
-        if body.register_seq > state.register.seq:
-            return Dealt.WAIT
+        if body.register_seq > state.register.seq or welcome.must_wait(state, body):
+            return Dealt.DONE if self._old(at) else Dealt.WAIT
         if not state.store.facts.number(Fact.CONFIRMED) and not self.vouches(entry.member):
             return Dealt.WAIT
         if n <= state.store.facts.number(Fact.OTHER_COPY):

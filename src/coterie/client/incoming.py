@@ -8,13 +8,14 @@ this device stuck, and it says so. A room's trouble never stops another room.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import coterie_mls
 import msgspec
 from coterie_mls import MlsError
 
 from coterie.client import stuck
-from coterie.client.after_commit import commit_merged, commit_won
+from coterie.client.after_commit import commit_merged, commit_won, keep_unsent
 from coterie.client.content_row import readable
 from coterie.client.facts import MessageState, RoomState
 from coterie.client.state import LIVE_STATES, DeviceState
@@ -98,6 +99,10 @@ class _Unprocessable(Exception):
         self.reason = reason
 
 
+LARGEST_COMMIT: Final = 16 * 1024 * 1024
+"""A sealed blob that an entry may stand in; a commit with a full path among thousands of devices is far below."""
+
+
 class Incoming:
     """`blobs` are the contents fetched for entries that waited for them, by id."""
 
@@ -161,11 +166,12 @@ class Incoming:
     def _message(self, row: GroupRow, entry: Arrived, *, may_end: bool) -> int:
         """1 if a message was shown. Raises _Undo before MLS was asked, _Unprocessable with MLS as it was."""
         state = self._state
-        if entry.payload is None:
-            return 0
-        own = state.store.outbox.by_hash(hashlib.sha256(entry.payload).digest())
-        if own is not None:
+        entry_hash = entry.hash if entry.payload is None else hashlib.sha256(entry.payload).digest()
+        own = state.store.outbox.by_hash(entry_hash)
+        if own is not None and own.group == row.group:
             self._own_message(row, entry, own)
+            return 0
+        if entry.payload is None:
             return 0
         mls = state.groups.get(row.group)
         message = self._mls_message(mls, entry.payload)
@@ -175,13 +181,18 @@ class Incoming:
                 raise _Undo(WaitForEnd())
             raise _Unprocessable("commit-not-taken")
         head = self._head(mls, row, envelope.aad)
-        self._wait_for_register(head)
+        if row.group not in state.undecidable:
+            self._wait_for_register(head)
         try:
             result = mls.process(message)
         except MlsError as error:
             raise _Unprocessable(error.code) from None
+        if isinstance(result, coterie_mls.Own):
+            # another copy of this device may have written it: no generation of this epoch is used again
+            state.store.rooms.wish(row.room, Action.RENEW, b"", state.now())
+            raise _Unprocessable("own-message")
         if not isinstance(result, coterie_mls.Application):
-            raise _Unprocessable("own-message" if isinstance(result, coterie_mls.Own) else "proposal")
+            raise _Unprocessable("proposal")
         sender = claim_untrusted(result.sender)
         self._compare(row, head, state.register.name(sender.member))
         return self._store_message(row, entry, result)
@@ -222,6 +233,7 @@ class Incoming:
         state.store.outbox.finish(own.id)
         if readable(own.content).leaves:
             state.store.rooms.set_state(row.room, RoomState.LEFT, "you left this room")
+            keep_unsent(state, row.room)
             state.groups.drop(row.group)
 
     def _somebody_leaves(self, row: GroupRow, member: MemberId, n: int) -> None:
@@ -273,21 +285,23 @@ class Incoming:
             if (sent.next_post, sent.next_read) != (ended.next_post, ended.next_read):
                 raise _Unprocessable("wrong-tokens")
             mls.merge_pending()
-            commit_won(state, moved, pending)
+            commit_won(state, moved, pending, entry.at)
         else:
-            moved = self._others_commit(mls, row, moved, entry.payload, ended)
+            moved = self._others_commit(mls, row, moved, entry, ended)
         state.store.groups.end_epoch(row.group, epoch, entry_hash)
         stuck.epoch_left(state, row.group, epoch, entry_hash)
 
     def _others_commit(
-        self, mls: coterie_mls.Group, row: GroupRow, moved: GroupRow, payload: bytes, ended: EpochEnd
+        self, mls: coterie_mls.Group, row: GroupRow, moved: GroupRow, entry: Arrived, ended: EpochEnd
     ) -> GroupRow:
         state = self._state
-        message = self._mls_message(mls, payload)
+        message = self._mls_message(mls, entry.payload or b"")
         envelope = self._envelope(mls, message)
         if envelope.content != "commit":
             raise _Unprocessable("no-commit")
         head = self._head(mls, row, envelope.aad)
+        if head.register.seq > state.register.seq:
+            self._may_wait(row)
         self._wait_for_register(head)
         register = state.register.state_at(head.register.seq)
         if register is None or register.head.hash != head.register.hash:
@@ -302,6 +316,7 @@ class Incoming:
         room = JudgedRoom(state.roster(row.group), state.context(row.group), row.register_floor, row.leaving)
         verdict = judge(room, register, commit_of(staged))
         if isinstance(verdict, Waiting):
+            self._may_wait(row)
             raise _Undo(WaitForBase())
         if isinstance(verdict, Refused):
             raise _Unprocessable(verdict.refusal.value)
@@ -314,7 +329,7 @@ class Incoming:
         removes_me = staged.removes_me
         mls.merge(staged)
         moved = replace(moved, register_floor=head.register.seq)
-        commit_merged(state, moved, verdict, committer.member, removes_me=removes_me)
+        commit_merged(state, moved, verdict, committer.member, entry.at, removes_me=removes_me)
         return moved
 
     # what both need
@@ -337,6 +352,8 @@ class Incoming:
             entry = decode_entry_untrusted(payload)
             if not isinstance(entry, InBlob):
                 return entry.message
+            if entry.size > LARGEST_COMMIT:
+                raise _Unprocessable("too-large")
             if entry.id in self.blobs:
                 return self.blobs[entry.id]
             raise _Undo(WaitForBlob(open_reference(mls, entry)))
@@ -362,9 +379,22 @@ class Incoming:
         if head.register.seq > self._state.register.seq:
             raise _Undo(WaitForRegister(head.register.seq))
 
+    def _may_wait(self, row: GroupRow) -> None:
+        """A commit waits for what it names, but not for ever: then this device is stuck and says so."""
+        if row.group in self._state.undecidable:
+            raise _Unprocessable("waited-too-long")
+
     def _compare(self, row: GroupRow, head: Head, who: str) -> None:
         """Hold the sender's claim against what this device saw; a difference is an alarm."""
-        if self._state.register.hash_at(head.register.seq) != head.register.hash:
+        here = self._state.register.hash_at(head.register.seq)
+        if here is None and head.register.seq > self._state.register.seq:
+            self._state.alarm(
+                "register withheld",
+                f"{who}/{head.register.seq}",
+                f"{who} names entry {head.register.seq} of the register, which the server does not show",
+                "either the server keeps entries from you, or they claim what is not so: compare over another channel",
+            )
+        elif here != head.register.hash:
             self._register_forked(head, who)
         # who has seen more before an entry than there is before it here was shown something else
         beyond = head.n > row.cursor
@@ -373,7 +403,7 @@ class Incoming:
             name = self._state.room(row.room).name
             self._state.alarm(
                 "split queue",
-                row.group.hex(),
+                f"{row.group.hex()}/{who}/{head.n}",
                 f"{who} and you were shown two histories of the room {name!r}, up to entry {head.n}",
                 "compare the messages with them over another channel; the server may have dropped or inserted some",
             )

@@ -29,6 +29,9 @@ def new_group(state: DeviceState, context: RoomContext, place: int) -> GroupRow:
         leaving=frozenset(),
         opened=False,
         joined_at=now,
+        epoch=0,
+        roster=frozenset({state.own.device}),
+        adder=None,
     )
     state.store.groups.put(row)
     state.store.rooms.put(RoomRow(context.room, context.name, context.topic, RoomState.ACTIVE, "", group, now))

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from coterie.client import stuck
 from coterie.client.activity import Activity
-from coterie.client.connection import Connection, DeviceProof, StoreWasCopied
+from coterie.client.connection import Connection, DeviceProof, MalformedAnswer, StoreWasCopied
 from coterie.client.home_worker import NOT_LOOKED_YET, HomeWorker
 from coterie.client.room_worker import RoomWorker
 from coterie.client.state import LIVE_STATES, DeviceState, nobody_home
@@ -19,6 +19,8 @@ from coterie.trust.apply import CLOCKS_APART_MS
 from coterie.wire import frames
 
 CUT_LOG_SECONDS: Final = 10.0
+MOST_COPIES: Final = 2**32
+"""Further ahead than this no store counter is believed: the next one would have to fit a frame."""
 
 
 class NotSettled(OfflineError):
@@ -31,16 +33,20 @@ async def connect(state: DeviceState) -> Connection:
     """A proven connection. The store counter is raised, on disk, before each proof. Another copy of this store: its
     ratchets are dropped, the rooms are asked for anew, and it connects again. Raises what `Connection.open` raises."""
     own, facts = state.own, state.store.facts
-    proof = DeviceProof(own.device, own.key, lambda: _raise_counter(state, 0))
+    proof = DeviceProof(own.device, own.key, lambda: _raise_counter(state))
     position = facts.get(Fact.POSITION) or b""
     try:
         connection = await Connection.open(own.addresses, own.service_key, own.coterie, proof, position=position)
     except StoreWasCopied as copied:
-        _raise_counter(state, copied.highest)
-        stuck.ask_again(state, "another copy of this device was in use; waiting to be added again")
+        if copied.highest > facts.number(Fact.STORE_COUNTER) + MOST_COPIES:
+            raise MalformedAnswer("it names a store counter that no copy can have reached") from None
+        # one transaction, the counter in it: a crash must not leave a counter that is let in with ratchets that are not
         with state.groups.changing():
+            stuck.drop_ratchets(state, "another copy of this device was in use; waiting to be added again")
             facts.put_number(Fact.OTHER_COPY, NOT_LOOKED_YET)
+            facts.put_number(Fact.STORE_COUNTER, copied.highest)
             state.alarm("store copied", str(copied.highest), copied.fact, copied.hint)
+        state.changed()
         connection = await Connection.open(own.addresses, own.service_key, own.coterie, proof, position=position)
     state.clock_apart = abs(connection.ready.time - state.now()) > CLOCKS_APART_MS
     with state.groups.changing():
@@ -53,21 +59,12 @@ async def connect(state: DeviceState) -> Connection:
             )
         else:
             state.store.chores.forget_alarm("clock", "")
-        generation = connection.ready.generation
-        if generation > facts.number(Fact.GENERATION):
-            state.alarm(
-                "server restored",
-                str(generation),
-                "the server was restored from a backup",
-                "what was sent since then may be missing for others; your own messages are sent again",
-            )
-        facts.put_number(Fact.GENERATION, max(generation, facts.number(Fact.GENERATION)))
     return connection
 
 
-def _raise_counter(state: DeviceState, least: int) -> int:
+def _raise_counter(state: DeviceState) -> int:
     with state.groups.changing():
-        counter = max(state.store.facts.number(Fact.STORE_COUNTER), least) + 1
+        counter = state.store.facts.number(Fact.STORE_COUNTER) + 1
         state.store.facts.put_number(Fact.STORE_COUNTER, counter)
     return counter
 
@@ -87,7 +84,9 @@ class Online:
 
     def start(self) -> Self:
         """Raises RegisterAlarm if the hub's signed head contradicts what is here."""
-        self.home.registration.check_head(self.connection.ready.head)
+        head = self.home.registration.check_head(self.connection.ready.head)
+        if head is not None:
+            self._note_generation(head.generation)
         self._state.wake_home = self.home.wake
         self.home.wake()
         self._start(self.home.run())
@@ -95,6 +94,19 @@ class Online:
         self._start(self._keep_log_short())
         self.look_again()
         return self
+
+    def _note_generation(self, generation: int) -> None:
+        """The server says, under its key, how often its log was restored."""
+        facts = self._state.store.facts
+        with self._state.groups.changing():
+            if generation > facts.number(Fact.GENERATION):
+                self._state.alarm(
+                    "server restored",
+                    str(generation),
+                    "the server was restored from a backup",
+                    "what was sent since then may be missing for others; your own messages are sent again",
+                )
+                facts.put_number(Fact.GENERATION, generation)
 
     def look_again(self) -> None:
         """Wake the workers of all rooms, new ones included."""

@@ -93,6 +93,8 @@ async def advance_inbox(state: DeviceState, connection: Connection) -> bool:
         next_read=token_hash(facts.need(Fact.INBOX_READ)),
     )
     now_at = epoch + 1 if isinstance(answer, frames.Advanced) else answer.epoch
+    if now_at > state.register.state.generation:
+        return False
     with state.groups.changing():
         facts.put_number(Fact.INBOX_EPOCH, now_at)
     return now_at > epoch

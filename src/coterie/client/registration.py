@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from coterie.client.after_register import entries_learned
 from coterie.client.connection import Connection
 from coterie.client.state import DeviceState
-from coterie.errors import PeerError, RefusedError
+from coterie.errors import OfflineError, PeerError, RefusedError
 from coterie.ids import EntryHash
 from coterie.store.facts import Fact
 from coterie.trust import NewerCoterie, RegisterError
@@ -17,6 +17,8 @@ from coterie.trust.register import Register
 from coterie.wire import frames
 
 TRIES = 20
+MOST_RESTORES = 1000
+"""More than these since the last connection are not believed: no later head could go before them."""
 
 
 class RegisterAlarm(PeerError):
@@ -29,6 +31,12 @@ class ClockApart(RefusedError):
     """This device's clock cannot be right; it signs no register entry with it."""
 
     code = "clock_apart"
+
+
+class RegisterBusy(OfflineError):
+    """Others append faster."""
+
+    code = "register_busy"
 
 
 class Registration:
@@ -54,6 +62,8 @@ class Registration:
             raise self._alarm("the server's word on the register's end is not signed by its key") from None
         here = state.register.hash_at(head.seq)
         generation = state.store.facts.number(Fact.GENERATION)
+        if head.generation > generation + MOST_RESTORES:
+            raise self._alarm(f"the server says that its log was restored {head.generation} times")
         if head.generation < generation or (head.generation == generation and head.seq < state.register.seq):
             raise self._alarm(
                 f"the server's register ends at entry {head.seq}; this device has verified {state.register.seq} entries"
@@ -108,6 +118,8 @@ class Registration:
         with state.register.learning(verified), state.groups.changing():
             state.register.store(verified)
             entries_learned(state, [entry for entry, _ in verified])
+        # what waited for entries may have what it waited for
+        state.undecidable.clear()
         state.changed()
 
     async def append(self, make: Callable[[Register], bytes]) -> EntryHash:
@@ -128,7 +140,7 @@ class Registration:
                 if isinstance(answer, frames.Appended):
                     await self._sync(answer.head)
                     return entry_hash(entry)
-        raise self._alarm("the register moves each time before this device can append to it")
+        raise RegisterBusy("the register moves each time before this device can append to it", "try again in a minute")
 
     def _alarm(self, fact: str) -> RegisterAlarm:
         with self._state.groups.changing():

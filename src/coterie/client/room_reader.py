@@ -35,6 +35,7 @@ class RoomReader:
         """The last entry when the server said that the epoch was still open; None: it said that it is over."""
         self._missing: int | None = None
         self._queue: QueueId | None = None
+        self._deciding = False
 
     def pushed(self, push: frames.Pushed) -> None:
         if self._followed is None:
@@ -135,6 +136,10 @@ class RoomReader:
         moved = self._state.store.groups.get(row.group) or row
         while self._arrived and self._arrived[0].n <= moved.cursor:
             self._arrived.popleft()
+        if taken.wait is None and self._deciding:
+            self._deciding = False
+            with self._state.groups.changing():
+                self._state.store.chores.finish(ChoreKind.DECIDE, row.group)
         if taken.ended:
             self._followed = None
             return True
@@ -175,7 +180,8 @@ class RoomReader:
         return False
 
     def _plan_to_decide(self, row: GroupRow) -> None:
-        """What an entry names is not here: it waits, ten minutes if it is a commit."""
+        """What an entry names is not here: it waits, for ten minutes."""
+        self._deciding = True
         chores = self._state.store.chores
         if chores.planned(ChoreKind.DECIDE, row.group) is None:
             with self._state.groups.changing():

@@ -19,6 +19,7 @@ from coterie.store.groups import GroupRow, PendingRow
 from coterie.store.rooms import Wish
 from coterie.wire import frames
 
+PUT_OFF_MS = 60_000
 _BY_WILL = frozenset({Action.ADD, Action.REMOVE, Action.RENAME})
 """The wishes that a person made and can be told about."""
 
@@ -87,9 +88,11 @@ class RoomWriter:
             return state.now()
         try:
             commits.make_commit(state, row.group, plan, self._claimed)
+        except commits.CommitMustWait:
+            return None
         except commits.CommitRefused as refused:
             self._give_up(row, refused, state.store.rooms.wishes(row.room))
-            return state.now()
+            return state.now() + PUT_OFF_MS
         for device in plan.add:
             self._claimed.pop(device, None)
             self._claim_keys.pop(device, None)
@@ -112,14 +115,14 @@ class RoomWriter:
         return True
 
     def _give_up(self, row: GroupRow, failure: CoterieError, wishes: Sequence[Wish]) -> None:
-        """The wishes of people are told and forgotten; if there were none, so are the others, but for what the register
-        demands, which is tried again."""
+        """The wishes of people are told and forgotten; if there were none, the others are put off for a while."""
         by_will = [wish for wish in wishes if wish.action in _BY_WILL]
-        others = [wish for wish in wishes if wish.action != Action.REMOVE_REFUSED]
         with self._state.groups.changing():
-            for wish in by_will or others:
+            for wish in by_will:
                 self._state.store.rooms.finish_wish(wish.id)
                 self.failures[wish.action, wish.subject] = failure
+            for wish in () if by_will else wishes:
+                self._state.store.rooms.put_off(wish.id, self._state.now() + PUT_OFF_MS)
         self._state.changed()
 
     # messages
@@ -129,6 +132,8 @@ class RoomWriter:
         state = self._state
         epoch = state.groups.get(row.group).epoch
         if epoch <= self._beaten_at.get(row.group, -1):
+            return False
+        if any(wish.action == Action.RENEW for wish in state.store.rooms.wishes(row.room)):
             return False
         posts = outgoing.encrypt_waiting(state, row.group)
         if not posts:

@@ -8,13 +8,28 @@ from coterie.trust import Register, RegisterError
 from coterie.trust.author import rotate_key
 
 
-async def rotate(state: DeviceState, registration: Registration) -> None:
-    """Rotate if it is still due. After a crash the stored key is used again. `after_register` announces it."""
-    register = state.register.state
-    if register.rotation_due is None:
-        _finish(state)
-        return
-    generation = register.generation + 1
+class _Overtaken(Exception):
+    """Somebody else rotated meanwhile: the key that was made is for a generation that is taken."""
+
+
+async def rotate(state: DeviceState, registration: Registration, *, lost: bool = False) -> None:
+    """Rotate if it is still due, or if the present key is `lost` to everybody. After a crash the stored key of the same
+    generation is used again. `after_register` announces it."""
+    while state.register.state.rotation_due is not None or (lost and state.register.current_key() is None):
+        try:
+            await _append(state, registration)
+        except _Overtaken:
+            continue
+        except RegisterError:
+            # the power is gone, or somebody else was faster
+            if state.register.state.rotation_due is not None:
+                raise
+    with state.groups.changing():
+        state.store.chores.finish(ChoreKind.ROTATE_KEY, b"")
+
+
+async def _append(state: DeviceState, registration: Registration) -> None:
+    generation = state.register.state.generation + 1
     key = state.store.register.unannounced_key(generation)
     if key is None:
         key = CoterieKey(state.random(32))
@@ -23,24 +38,9 @@ async def rotate(state: DeviceState, registration: Registration) -> None:
     new_key = key
 
     def make(current: Register) -> bytes:
-        return rotate_key(
-            current,
-            state.own.key,
-            old_key=state.register.current_key(),
-            new_key=new_key,
-            now_ms=state.now(),
-            nonce=state.random(12),
-        )
+        if current.generation + 1 != generation:
+            raise _Overtaken
+        old_key, nonce = state.register.current_key(), state.random(12)
+        return rotate_key(current, state.own.key, old_key=old_key, new_key=new_key, now_ms=state.now(), nonce=nonce)
 
-    try:
-        await registration.append(make)
-    except RegisterError:
-        # somebody else was faster, or the power is gone
-        if state.register.state.rotation_due is not None:
-            raise
-    _finish(state)
-
-
-def _finish(state: DeviceState) -> None:
-    with state.groups.changing():
-        state.store.chores.finish(ChoreKind.ROTATE_KEY, b"")
+    await registration.append(make)

@@ -4,7 +4,7 @@ Pure. The names and meanings of the fields are a contract: they are added to, ne
 """
 
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from coterie.client.facts import (
     AlarmFacts,
@@ -19,11 +19,12 @@ from coterie.client.facts import (
 )
 
 Row: TypeAlias = dict[str, object]
+END_OF_9999_MS: Final = 253_402_300_799_999
 
 
 def when(at_ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds: 2026-11-23T06:17:30.123Z."""
-    seconds, milliseconds = divmod(at_ms, 1000)
+    """RFC 3339 in UTC with milliseconds: 2026-11-23T06:17:30.123Z. What is beyond the year 9999 is shown as its end."""
+    seconds, milliseconds = divmod(min(at_ms, END_OF_9999_MS), 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 

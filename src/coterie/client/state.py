@@ -49,10 +49,8 @@ class DeviceState:
         self.groups = GroupKeeper(store, own)
         self.clock_apart = False
         """At the last connection this device's clock was too far from the log's time to sign register entries."""
-        self.withheld_seq = 0
-        """A register seq that was named to this device and that the server, asked, does not show."""
         self.undecidable: set[GroupId] = set()
-        """Groups whose next commit waited ten minutes for what it names."""
+        """Groups whose next entry waited ten minutes for what it names."""
         self.wake_home: Callable[[], None] = nobody_home
         """Called when a room made work for the device's own worker: a post to an inbox, an entry that can be dealt with
         now."""

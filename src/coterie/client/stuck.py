@@ -5,6 +5,7 @@ group: by command, or by itself when devices of two members were stuck for ten m
 """
 
 from enum import Enum, auto
+from typing import Final
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
@@ -15,9 +16,12 @@ from coterie.errors import RefusedError
 from coterie.group.inbox_bodies import Rejoin, Stuck, Succession
 from coterie.group.judge import settled
 from coterie.group.roster import Roster
-from coterie.ids import DeviceId, GroupId, MemberId, RoomId
+from coterie.ids import DeviceId, GroupId, MemberId, QueueId, RoomId
 from coterie.store.chores import StuckReport, SuccessionRow
 from coterie.store.groups import GroupRow
+
+EPOCHS_AHEAD: Final = 1000
+"""Reports about epochs further ahead than this are not kept: nobody can be that far ahead of the queue."""
 
 
 class NotStuck(RefusedError):
@@ -57,7 +61,7 @@ def epoch_left(state: DeviceState, group: GroupId, epoch: int, entry_hash: bytes
         if row is not None and report.entry_hash == entry_hash:
             state.store.rooms.wish(row.room, Action.ADD_AGAIN, report.device, state.now())
     if row is not None and _succeeded(state, row, epoch):
-        _split(state, row.room, None)
+        _split(state, row.room)
 
 
 def _succeeded(state: DeviceState, row: GroupRow, epoch: int) -> bool:
@@ -66,28 +70,34 @@ def _succeeded(state: DeviceState, row: GroupRow, epoch: int) -> bool:
     return any((said.group, said.epoch) == (row.group, epoch) for said in known)
 
 
-def hear_stuck(state: DeviceState, sender: DeviceId, said: Stuck) -> None:
-    """Another device is stuck; in a transaction."""
+def hear_stuck(state: DeviceState, sender: DeviceId, said: Stuck, at: int) -> None:
+    """Another device said at log time `at` that it is stuck; in a transaction."""
     row = state.store.groups.get(GroupId(said.group))
     if row is None or not state.store.groups.has_state(row.group):
         return
     if state.roster(row.group).leaf_of(sender) is None:
         return
     report = StuckReport(sender, said.entry_hash, said.reason, state.now())
-    state.store.chores.report_stuck(row.group, said.epoch, report)
     merged = state.store.groups.epoch_ended_by(row.group, said.epoch)
     if merged == said.entry_hash:
-        state.store.rooms.wish(row.room, Action.ADD_AGAIN, sender, state.now())
+        if not state.store.groups.added_again_since(row.group, sender, at):
+            state.store.rooms.wish(row.room, Action.ADD_AGAIN, sender, state.now())
     elif merged is not None:
-        _split(state, row.room, sender)
+        _split(state, row.room)
+    elif said.epoch <= state.groups.get(row.group).epoch + EPOCHS_AHEAD:
+        state.store.chores.report_stuck(row.group, said.epoch, report)
 
 
-def hear_rejoin(state: DeviceState, sender: DeviceId, said: Rejoin) -> None:
-    """A device of the room lost its state; in a transaction."""
+def hear_rejoin(state: DeviceState, sender: DeviceId, said: Rejoin, at: int) -> None:
+    """A device of the room said at log time `at` that it lost its state; in a transaction."""
     row = state.store.groups.get(GroupId(said.group))
-    if row is None or state.room(row.room).state not in (RoomState.ACTIVE, RoomState.HELD):
+    if row is None or not state.store.groups.has_state(row.group):
         return
-    if state.roster(row.group).leaf_of(sender) is not None:
+    here = state.room(row.room)
+    if here.group != row.group or here.state not in (RoomState.ACTIVE, RoomState.HELD):
+        return
+    mended = state.store.groups.added_again_since(row.group, sender, at)
+    if state.roster(row.group).leaf_of(sender) is not None and not mended:
         state.store.rooms.wish(row.room, Action.ADD_AGAIN, sender, state.now())
 
 
@@ -96,18 +106,26 @@ def hear_succession(state: DeviceState, member: MemberId, said: Succession) -> N
     row = state.store.groups.get(GroupId(said.group))
     if row is None or row.room != said.room:
         return
-    merged = state.store.groups.epoch_ended_by(row.group, said.epoch)
-    if merged is not None:
-        _split(state, row.room, None)
+    own = [seen for seen in state.store.chores.stuck_reports(row.group, said.epoch) if seen.device == state.own.device]
+    elsewhere = any(seen.entry_hash != said.entry_hash for seen in own)
+    if elsewhere or state.store.groups.epoch_ended_by(row.group, said.epoch) is not None:
+        _split(state, row.room)
         return
     if not state.store.groups.has_state(row.group) or member not in state.context(row.group).admins:
         return
-    state.store.chores.put_succession(_row_of(said))
+    state.store.chores.put_succession(_row_of(said, member))
 
 
-def _row_of(said: Succession) -> SuccessionRow:
+def _row_of(said: Succession, author: MemberId) -> SuccessionRow:
     groups = GroupId(said.group), GroupId(said.successor)
-    return SuccessionRow(RoomId(said.room), *groups, said.epoch, said.entry_hash, said.rank)
+    queue = QueueId(said.successor_queue)
+    return SuccessionRow(RoomId(said.room), *groups, said.epoch, said.entry_hash, said.rank, queue, author)
+
+
+def founder_of(state: DeviceState, room: RoomId, successor: GroupId) -> SuccessionRow | None:
+    """The succession that explains this group, if one does."""
+    known = state.store.chores.successions(room)
+    return next((row for row in known if row.successor == successor), None)
 
 
 class Place(Enum):
@@ -133,7 +151,7 @@ def place_of(state: DeviceState, room: RoomId, group: GroupId) -> Place:
     return Place.OPEN if rivals[0] == group else Place.OUTRANKED
 
 
-def _split(state: DeviceState, room: RoomId, sender: DeviceId | None) -> None:
+def _split(state: DeviceState, room: RoomId) -> None:
     name = state.room(room).name
     state.alarm(
         "room split",
@@ -149,9 +167,10 @@ def successor_is_due(state: DeviceState, row: GroupRow) -> bool:
     here = state.room(row.room)
     if here.state != RoomState.STUCK or here.group != row.group or not state.store.groups.has_state(row.group):
         return False
-    if state.own.member not in state.context(row.group).admins or state.store.chores.successions(row.room):
+    epoch = state.groups.get(row.group).epoch
+    if state.own.member not in state.context(row.group).admins or _succeeded(state, row, epoch):
         return False
-    reports = state.store.chores.stuck_reports(row.group, state.groups.get(row.group).epoch)
+    reports = state.store.chores.stuck_reports(row.group, epoch)
     at = {report.entry_hash for report in reports if report.device == state.own.device}
     devices = state.register.state.devices
     members = {devices[said.device].member for said in reports if said.entry_hash in at and said.device in devices}
@@ -159,26 +178,46 @@ def successor_is_due(state: DeviceState, row: GroupRow) -> bool:
 
 
 def ask_again(state: DeviceState, reason: str, only: RoomId | None = None) -> None:
-    """Drop the ratchets of all rooms (the store was copied), or of one, and ask to be added again. History stays."""
+    """Drop the ratchets of all rooms, or of one, and ask to be added again. History stays."""
     with state.groups.changing():
-        for room in state.store.rooms.all():
-            if only is not None and room.room != only:
-                continue
-            row = state.store.groups.get(room.group)
-            if (
-                row is None
-                or room.state in (RoomState.LEFT, RoomState.REMOVED)
-                or not state.store.groups.has_state(row.group)
-            ):
-                continue
-            epoch = state.groups.get(row.group).epoch
-            for leaf in state.roster(row.group):
-                state.post(leaf.device, Rejoin(room.room, row.group, epoch))
-            for out in state.store.outbox.of_room(room.room):
-                state.store.outbox.not_accepted(out.id)
-            state.groups.drop(row.group)
-            state.store.rooms.set_state(room.room, RoomState.STUCK, reason)
+        drop_ratchets(state, reason, only)
     state.changed()
+
+
+def drop_ratchets(state: DeviceState, reason: str, only: RoomId | None = None) -> None:
+    """The same, inside a transaction. A room whose ratchets are gone already is asked for once more."""
+    for room in state.store.rooms.all():
+        row = state.store.groups.get(room.group)
+        if (only is not None and room.room != only) or row is None:
+            continue
+        if room.state in (RoomState.LEFT, RoomState.REMOVED):
+            continue
+        _ask_roster(state, row)
+        for out in state.store.outbox.of_room(room.room):
+            state.store.outbox.not_accepted(out.id)
+        state.groups.drop(row.group)
+        state.store.rooms.set_state(room.room, RoomState.STUCK, reason)
+        state.store.chores.plan(ChoreKind.STUCK_ROOM, row.group, state.now() + ChoreKind.STUCK_ROOM.every_ms)
+
+
+def _ask_roster(state: DeviceState, row: GroupRow) -> None:
+    """Say to all that this device cannot follow: with the entry that it is stuck at, or that its state is lost."""
+    if not state.store.groups.has_state(row.group):
+        for device in sorted(row.roster):
+            state.post(device, Rejoin(row.room, row.group, row.epoch))
+        return
+    epoch = state.groups.get(row.group).epoch
+    own = [said for said in state.store.chores.stuck_reports(row.group, epoch) if said.device == state.own.device]
+    for leaf in state.roster(row.group):
+        if own:
+            state.post(leaf.device, Stuck(row.group, epoch, own[0].entry_hash, own[0].reason))
+        else:
+            state.post(leaf.device, Rejoin(row.room, row.group, epoch))
+
+
+def still_stuck(state: DeviceState, row: GroupRow) -> None:
+    """Nobody has added this device again yet: ask once more; in a transaction."""
+    _ask_roster(state, row)
 
 
 def found_successor(state: DeviceState, room: RoomId) -> GroupId:
@@ -197,7 +236,7 @@ def found_successor(state: DeviceState, room: RoomId) -> GroupId:
         in_force = Roster.of_claims(leaf for leaf in roster if state.register.state.device_in_force(leaf.device))
         successor = new_group(state, settled(context, in_force, state.register.state), row.place + 1)
         said = Succession(room, row.group, epoch, own[0].entry_hash, successor.group, successor.queue)
-        state.store.chores.put_succession(_row_of(said))
+        state.store.chores.put_succession(_row_of(said, state.own.member))
         for leaf in in_force:
             state.post(leaf.device, said)
         for member in sorted(in_force.members - {state.own.member}):

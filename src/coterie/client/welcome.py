@@ -6,7 +6,7 @@ from coterie_mls import MlsError
 from coterie.client import stuck
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
-from coterie.client.state import DeviceState
+from coterie.client.state import LIVE_STATES, DeviceState
 from coterie.errors import PeerError
 from coterie.group.context import MalformedContext, RoomContext, decode_context_untrusted
 from coterie.group.credential import MalformedCredential, claim_untrusted
@@ -15,6 +15,7 @@ from coterie.group.inbox_bodies import Welcome
 from coterie.group.roster import Roster
 from coterie.group.suites import NeedsAnotherCoterie
 from coterie.ids import GroupId, RoomId
+from coterie.store.facts import Fact
 from coterie.store.groups import GroupRow
 from coterie.store.rooms import RoomRow
 
@@ -34,17 +35,21 @@ def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes
     Raises WelcomeRefused, with everything as it was.
     """
     group, room = GroupId(body.group), RoomId(body.room)
-    _check_place(state, room, group, body.epoch)
+    _check_place(state, entry, body)
     with state.groups.changing():
         state.store.inbox.see(entry.id, entry.at)
         staged = _stage(state, welcome, tree)
         context = _check(state, entry, body, staged)
-        known = state.store.groups.get(group)
+        known, before = state.store.groups.get(group), state.store.groups.of_room(room)
+        text = _explain(state, entry, body)
         if known is not None:
             state.groups.drop(group)
-        mls = staged.join()
+        size, devices = len(staged.members), Roster.of(staged.members).devices
+        try:
+            mls = staged.join()
+        except MlsError as error:
+            raise WelcomeRefused(f"an invitation to a room does not open ({error.code})") from None
         state.groups.adopt(mls)
-        before = state.store.groups.of_room(room)
         place = known.place if known is not None else (before[-1].place + 1 if before else 0)
         now = state.now()
         state.store.groups.put(
@@ -62,34 +67,62 @@ def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes
                 leaving=None,
                 opened=True,
                 joined_at=now,
+                epoch=body.epoch,
+                roster=devices,
+                adder=entry.sender,
             )
         )
         state.store.rooms.put(RoomRow(room, context.name, context.topic, RoomState.ACTIVE, "", group, now))
         for out in state.store.outbox.of_room(room):
             state.store.outbox.not_accepted(out.id)
-        who = state.register.name(entry.member)
-        again, was_here = known is not None, bool(before)
-        text = f"{who} added you"
-        if again:
-            text = f"{who} added this device again; what was said in between is missing"
-        elif was_here:
-            text = f"{who} founded this room again, because a change could not be processed"
-        state.notice(room, place, None if again else 0, text)
-        _plan_update(state, group, len(staged.members))
+        state.notice(room, place, 0 if known is None else None, text)
+        _plan_update(state, group, size)
     state.changed()
     return room
 
 
-def _check_place(state: DeviceState, room: RoomId, group: GroupId, epoch: int) -> None:
-    """A Welcome for a room that is here already must be for one that this device cannot follow any more."""
-    here = state.store.rooms.get(room)
+def must_wait(state: DeviceState, body: Welcome) -> bool:
+    """A Welcome into the living group that this device is in: if it is true, the queue brings the removal first."""
+    here = state.store.rooms.get(RoomId(body.room))
+    if here is None or here.group != body.group or here.state not in LIVE_STATES:
+        return False
+    return state.groups.get(here.group).epoch < body.epoch
+
+
+def _explain(state: DeviceState, entry: VerifiedEntry, body: Welcome) -> str:
+    who, here = state.register.name(entry.member), state.store.rooms.get(RoomId(body.room))
+    if here is None:
+        return f"{who} added you"
+    if here.group == body.group:
+        return f"{who} added this device again; what was said in between is missing"
+    if stuck.founder_of(state, RoomId(body.room), GroupId(body.group)) is not None:
+        return f"{who} founded this room again, because a change could not be processed"
+    return f"{who} added you to this room anew; who is in it may be others than before"
+
+
+def _check_place(state: DeviceState, entry: VerifiedEntry, body: Welcome) -> None:
+    """Who may put this group here, on this queue. A room that is here already is given up for one thing only: the same
+    group by somebody who was in it, or the successor that its founder announced."""
+    room, group = RoomId(body.room), GroupId(body.group)
+    here, known = state.store.rooms.get(room), state.store.groups.get(group)
+    on_queue = state.store.groups.by_queue(body.queue)
+    if body.queue == state.store.facts.get(Fact.INBOX_QUEUE) or (on_queue is not None and on_queue.group != group):
+        raise WelcomeRefused("an invitation to a room names a queue that is something else's")
+    if known is not None:
+        if (known.room, known.queue) != (room, body.queue):
+            raise WelcomeRefused("an invitation makes a known group another room's, or puts it on another queue")
+        if here is not None and here.group == group and here.state in LIVE_STATES:
+            raise WelcomeRefused(f"somebody sent an old invitation to the room {here.name!r}")
+        if entry.sender not in known.roster:
+            raise WelcomeRefused("somebody who was not in a room sent an invitation to it")
+        return
     if here is None or here.state in (RoomState.LEFT, RoomState.REMOVED):
         return
-    if here.group != group:
-        if stuck.place_of(state, room, group) is not stuck.Place.OPEN:
-            raise WelcomeRefused(f"somebody tried to put another group in place of the room {here.name!r}")
-    elif here.state != RoomState.STUCK and state.groups.get(group).epoch >= epoch:
-        raise WelcomeRefused(f"somebody sent an old invitation to the room {here.name!r}")
+    succession = stuck.founder_of(state, room, group)
+    if succession is None or stuck.place_of(state, room, group) is not stuck.Place.OPEN:
+        raise WelcomeRefused(f"somebody tried to put another group in place of the room {here.name!r}")
+    if (succession.queue, succession.author) != (body.queue, entry.member):
+        raise WelcomeRefused(f"somebody else than its founder invited to the successor of the room {here.name!r}")
 
 
 def _stage(state: DeviceState, welcome: bytes, tree: bytes) -> coterie_mls.StagedWelcome:

@@ -43,6 +43,8 @@ class Action(StrEnum):
     """subject: a device of the room that lost its state."""
     RENAME = "rename"
     """subject: MessagePack of [name or nil, topic or nil]."""
+    RENEW = "renew"
+    """no subject: the same, before anything is written: another copy of this device may have used its ratchet."""
     UPDATE = "update"
     """no subject: fresh keys on this device's path."""
 
@@ -108,8 +110,11 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
                 ripe_at = ripe if ripe_at is None else min(ripe, ripe_at)
                 held = held or action is Action.REMOVE_REFUSED
                 continue
+        if wish.not_before > state.now():
+            ripe_at = wish.not_before if ripe_at is None else min(wish.not_before, ripe_at)
+            continue
         space = most - len(add)
-        if action is Action.UPDATE:
+        if action in (Action.UPDATE, Action.RENEW):
             path = True
             carried.append(wish)
         elif action is Action.RENAME:

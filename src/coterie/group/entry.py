@@ -64,10 +64,10 @@ class OutgoingEntry:
 _references = msgspec.msgpack.Decoder(_Reference)
 
 
-def make_entry(epoch: Epoch, message: bytes, key: BlobKey, nonce: bytes) -> OutgoingEntry:
+def make_entry(epoch: Epoch, message: bytes, key: BlobKey, nonce: bytes, most: int = LARGEST_INLINE) -> OutgoingEntry:
     """The entry for an MLS message of `epoch`. `key` (32 bytes) and `nonce` (12) are fresh and random; they are
-    used only if the message is larger than an entry."""
-    if len(message) <= LARGEST_INLINE:
+    used only if the message is larger than `most` bytes."""
+    if len(message) <= most:
         return OutgoingEntry(bytes([MLS_MESSAGE]) + message)
     if len(nonce) != _NONCE_BYTES:
         raise ValueError("a nonce has 12 bytes")

@@ -7,7 +7,7 @@ the last is to be acted on. No clock and no randomness of its own, but HPKE's.
 
 import hashlib
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -102,7 +102,7 @@ class OpenedEntry:
 
     header: _Header
     signed: bytes
-    body: bytes
+    body: bytes = field(repr=False)
     signature: bytes
     owner: DeviceId
     queue: QueueId
@@ -123,7 +123,7 @@ class VerifiedEntry:
     at: int
     kind: int
     body: Body | None
-    encoded_body: bytes
+    encoded_body: bytes = field(repr=False)
 
 
 def seal_entry(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coterie.ids import DeviceId, GroupId, RoomId
+from coterie.ids import DeviceId, GroupId, MemberId, QueueId, RoomId
 from coterie.store.database import Database
 
 
@@ -28,7 +28,8 @@ class AlarmRow:
 
 @dataclass(frozen=True)
 class SuccessionRow:
-    """`successor` was founded to carry the room on in place of `group`; the lower `rank` stays."""
+    """`successor`, whose queue is `queue`, was founded by `author` to carry the room on in place of `group`; the lower
+    `rank` stays."""
 
     room: RoomId
     group: GroupId
@@ -36,6 +37,8 @@ class SuccessionRow:
     epoch: int
     entry_hash: bytes
     rank: bytes
+    queue: QueueId
+    author: MemberId
 
 
 @dataclass(frozen=True)
@@ -92,18 +95,21 @@ class ChoreTable:
 
     def put_succession(self, row: SuccessionRow) -> None:
         self._db.execute(
-            "INSERT OR IGNORE INTO succession VALUES (?, ?, ?, ?, ?, ?)",
-            (row.room, row.group, row.successor, row.epoch, row.entry_hash, row.rank),
+            "INSERT OR IGNORE INTO succession VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (row.room, row.group, row.successor, row.epoch, row.entry_hash, row.rank, row.queue, row.author),
         )
 
     def successions(self, room: RoomId) -> list[SuccessionRow]:
         """Lowest rank first."""
         rows = self._db.rows(
-            "SELECT room, grp, successor, epoch, entry_hash, rank FROM succession WHERE room = ? ORDER BY rank", (room,)
+            "SELECT room, grp, successor, epoch, entry_hash, rank, queue, author FROM succession"
+            " WHERE room = ? ORDER BY rank",
+            (room,),
         )
         return [
             SuccessionRow(
-                RoomId(bytes(r[0])), GroupId(bytes(r[1])), GroupId(bytes(r[2])), r[3], bytes(r[4]), bytes(r[5])
+                *(RoomId(bytes(r[0])), GroupId(bytes(r[1])), GroupId(bytes(r[2])), r[3], bytes(r[4]), bytes(r[5])),
+                *(QueueId(bytes(r[6])), MemberId(bytes(r[7]))),
             )
             for r in rows
         ]

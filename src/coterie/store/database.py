@@ -234,6 +234,6 @@ def _mapped(path: Path) -> Iterator[None]:
         raise StoreReadOnly(f"the store {path} cannot be written", "is the disk or the file read-only?") from None
     except apsw.IOError as error:
         # the WAL's index cannot grow: SQLite gives this its own name
-        if error.extendedresult == apsw.SQLITE_IOERR_SHMSIZE:
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:
             raise DiskFull(f"the disk that holds {path} is full", "free some space; nothing was lost") from None
         raise StoreUnreachable(f"the disk failed under the store {path}: {error}", "look after the disk") from None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from coterie.ids import BlobId, GroupId, MemberId, QueueId, RoomId
+from coterie.ids import BlobId, DeviceId, GroupId, MemberId, QueueId, RoomId
 from coterie.store.database import Database
 
 Write = tuple[bytes, bytes | None]
@@ -14,7 +14,8 @@ class GroupRow:
     """`cursor` is the last entry dealt with, `first` the last before this device could read. `chain` is the queue's
     chain at `cursor`, None while it is relative. `place` orders the groups of a room. `register_floor` is the highest
     register seq that a merged commit named; `leaving` who asked to leave and is still in, None while a device that
-    joined lately does not know. `opened`: the server has the queue."""
+    joined lately does not know. `opened`: the server has the queue. `epoch` is the newest seen here and `roster` its
+    devices, also once the MLS state is dropped; `adder` is the device whose Welcome this is, None for the founder."""
 
     group: GroupId
     room: RoomId
@@ -28,6 +29,9 @@ class GroupRow:
     leaving: frozenset[MemberId] | None
     opened: bool
     joined_at: int
+    epoch: int
+    roster: frozenset[DeviceId]
+    adder: DeviceId | None
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,21 @@ class GroupTable:
     def put(self, row: GroupRow) -> None:
         leaving = None if row.leaving is None else b"".join(sorted(row.leaving))
         self._db.execute(
-            "INSERT OR REPLACE INTO mls_group VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO mls_group ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            " ON CONFLICT (grp) DO UPDATE SET cursor = excluded.cursor, first = excluded.first, chain = excluded.chain,"
+            " register_floor = excluded.register_floor, leaving = excluded.leaving, opened = excluded.opened,"
+            " joined_at = excluded.joined_at, epoch = excluded.epoch, roster = excluded.roster, adder = excluded.adder",
             (
                 *(row.group, row.room, row.place, row.queue, row.suite, row.cursor, row.first, row.chain),
-                *(row.register_floor, leaving, row.opened, row.joined_at),
+                *(
+                    row.register_floor,
+                    leaving,
+                    row.opened,
+                    row.joined_at,
+                    row.epoch,
+                    b"".join(sorted(row.roster)),
+                    row.adder,
+                ),
             ),
         )
 
@@ -136,6 +151,17 @@ class GroupTable:
         row = self._db.row("SELECT hash FROM epoch_end WHERE grp = ? AND epoch = ?", (group, epoch))
         return None if row is None else bytes(row[0])
 
+    def note_added_again(self, group: GroupId, device: DeviceId, at: int) -> None:
+        """A commit of log time `at` added the device again: what it asked for before is done."""
+        self._db.execute(
+            "INSERT INTO added_again VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", (group, device, at)
+        )
+
+    def added_again_since(self, group: GroupId, device: DeviceId, at: int) -> bool:
+        """True if that was at log time `at` or later."""
+        row = self._db.row("SELECT at FROM added_again WHERE grp = ? AND device = ?", (group, device))
+        return row is not None and bool(row[0] >= at)
+
     def put_commit(self, row: PendingRow, blobs: Iterable[tuple[BlobId, bytes]]) -> None:
         self._db.execute(
             "INSERT INTO pending_commit VALUES (?, ?, ?, ?, ?)",
@@ -160,13 +186,19 @@ class GroupTable:
         self._db.execute("DELETE FROM blob_out WHERE grp = ?", (group,))
 
 
-_COLUMNS = "grp, room, place, queue, suite, cursor, first, chain, register_floor, leaving, opened, joined_at"
-_MEMBER_BYTES = 16
-_GroupTuple = tuple[bytes, bytes, int, bytes, int, int, int, bytes | None, int, bytes | None, int, int]
+_COLUMNS = (
+    "grp, room, place, queue, suite, cursor, first, chain, register_floor, leaving, opened, joined_at, epoch, roster,"
+    " adder"
+)
+_ID_BYTES = 16
+_GroupTuple = tuple[
+    bytes, bytes, int, bytes, int, int, int, bytes | None, int, bytes | None, int, int, int, bytes, bytes | None
+]
 
 
 def _group(row: _GroupTuple) -> GroupRow:
-    group, room, place, queue, suite, cursor, first, chain, floor, leaving, opened, joined_at = row
+    group, room, place, queue, suite, cursor, first, chain, floor, leaving, opened = row[:11]
+    joined_at, epoch, roster, adder = row[11:]
     return GroupRow(
         group=GroupId(bytes(group)),
         room=RoomId(bytes(room)),
@@ -177,11 +209,14 @@ def _group(row: _GroupTuple) -> GroupRow:
         first=first,
         chain=None if chain is None else bytes(chain),
         register_floor=floor,
-        leaving=None if leaving is None else _members(bytes(leaving)),
+        leaving=None if leaving is None else frozenset(map(MemberId, _ids(bytes(leaving)))),
         opened=bool(opened),
         joined_at=joined_at,
+        epoch=epoch,
+        roster=frozenset(map(DeviceId, _ids(bytes(roster)))),
+        adder=None if adder is None else DeviceId(bytes(adder)),
     )
 
 
-def _members(joined: bytes) -> frozenset[MemberId]:
-    return frozenset(MemberId(joined[at : at + _MEMBER_BYTES]) for at in range(0, len(joined), _MEMBER_BYTES))
+def _ids(joined: bytes) -> list[bytes]:
+    return [joined[at : at + _ID_BYTES] for at in range(0, len(joined), _ID_BYTES)]

@@ -1,6 +1,7 @@
 """Messages as people read them, each id once; and the outbox of our own that are not stored by the server yet."""
 
-from dataclasses import astuple, dataclass, field
+import hashlib
+from dataclasses import astuple, dataclass, field, replace
 
 from coterie.ids import DeviceId, GroupId, MemberId, MessageId, RoomId
 from coterie.store.database import Database
@@ -49,8 +50,16 @@ class MessageTable:
         self._db = database
 
     def add(self, row: MessageRow) -> bool:
-        """False if the id is there already: it is shown once, whatever arrives twice."""
-        if self._db.row("SELECT 1 FROM message WHERE message = ?", (row.message,)) is not None:
+        """False if the message is there already: it is shown once, whatever arrives twice. An id that another room or
+        device has used is replaced by one of its own, so that nobody keeps another's words from being shown."""
+        for message in (row.message, _own_id(row)):
+            known = self._db.row("SELECT room, device FROM message WHERE message = ?", (message,))
+            if known is None:
+                row = replace(row, message=message)
+                break
+            if (bytes(known[0]), bytes(known[1])) == (row.room, row.device):
+                return False
+        else:
             return False
         self._db.execute(
             "INSERT INTO message (message, room, place, n, member, device, sent_at, received_at, kind, text, content,"
@@ -99,6 +108,9 @@ class MessageTable:
     def place(self, message: MessageId, place: int, n: int, state: str) -> None:
         """Ours has its number now."""
         self._db.execute("UPDATE message SET place = ?, n = ?, state = ? WHERE message = ?", (place, n, state, message))
+
+    def set_state(self, message: MessageId, state: str) -> None:
+        self._db.execute("UPDATE message SET state = ? WHERE message = ?", (state, message))
 
     def put_evidence(self, message: MessageId, tbs: bytes, key: bytes, signature: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?)", (message, tbs, key, signature))
@@ -150,6 +162,12 @@ class Outbox:
 
 
 _QUEUED_LAST = 2**62
+
+
+def _own_id(row: MessageRow) -> MessageId:
+    return MessageId(hashlib.sha256(row.room + row.device + row.message).digest()[:16])
+
+
 _COLUMNS = "id, message, room, place, n, member, device, sent_at, received_at, kind, text, content, state"
 _OUT = "id, room, message, key, content, grp, epoch, ciphertext, posted"
 

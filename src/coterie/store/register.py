@@ -1,6 +1,6 @@
 """The verified register entries, the coterie keys that open their names, and the invites this device made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coterie.ids import CoterieKey, EntryHash, InviteId, Seed
 from coterie.store.database import Database
@@ -10,7 +10,7 @@ from coterie.store.database import Database
 class OwnInvite:
     invite: InviteId
     seed: Seed
-    link: str
+    link: str = field(repr=False)
 
 
 class RegisterTable:

@@ -28,6 +28,7 @@ class Wish:
     action: str
     subject: bytes
     made_at: int
+    not_before: int = 0
 
 
 class RoomTable:
@@ -65,8 +66,14 @@ class RoomTable:
         )
 
     def wishes(self, room: RoomId) -> list[Wish]:
-        rows = self._db.rows("SELECT id, room, action, subject, made_at FROM wish WHERE room = ? ORDER BY id", (room,))
-        return [Wish(r[0], RoomId(bytes(r[1])), r[2], bytes(r[3]), r[4]) for r in rows]
+        rows = self._db.rows(
+            "SELECT id, room, action, subject, made_at, not_before FROM wish WHERE room = ? ORDER BY id", (room,)
+        )
+        return [Wish(r[0], RoomId(bytes(r[1])), r[2], bytes(r[3]), r[4], r[5]) for r in rows]
+
+    def put_off(self, wish: int, until: int) -> None:
+        """Nothing is tried for it before then."""
+        self._db.execute("UPDATE wish SET not_before = ? WHERE id = ?", (until, wish))
 
     def finish_wish(self, wish: int) -> None:
         self._db.execute("DELETE FROM wish WHERE id = ?", (wish,))

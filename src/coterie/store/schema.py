@@ -30,8 +30,11 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
         CREATE TABLE mls_group (
             grp BLOB PRIMARY KEY, room BLOB NOT NULL, place INTEGER NOT NULL, queue BLOB NOT NULL,
             suite INTEGER NOT NULL, cursor INTEGER NOT NULL, first INTEGER NOT NULL, chain BLOB,
-            register_floor INTEGER NOT NULL, leaving BLOB, opened INTEGER NOT NULL, joined_at INTEGER NOT NULL)
-            WITHOUT ROWID;
+            register_floor INTEGER NOT NULL, leaving BLOB, opened INTEGER NOT NULL, joined_at INTEGER NOT NULL,
+            epoch INTEGER NOT NULL, roster BLOB NOT NULL, adder BLOB) WITHOUT ROWID;
+        CREATE UNIQUE INDEX mls_group_queue ON mls_group (queue);
+        CREATE TABLE added_again (
+            grp BLOB, device BLOB, at INTEGER NOT NULL, PRIMARY KEY (grp, device)) WITHOUT ROWID;
         CREATE INDEX mls_group_room ON mls_group (room, place);
         CREATE TABLE group_row (grp BLOB, key BLOB, value BLOB NOT NULL, PRIMARY KEY (grp, key)) WITHOUT ROWID;
         CREATE TABLE chain (grp BLOB, n INTEGER, hash BLOB NOT NULL, chain BLOB, PRIMARY KEY (grp, n)) WITHOUT ROWID;
@@ -53,7 +56,7 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
         CREATE INDEX outbox_room ON outbox (room, id);
         CREATE TABLE wish (
             id INTEGER PRIMARY KEY, room BLOB NOT NULL, action TEXT NOT NULL, subject BLOB NOT NULL,
-            made_at INTEGER NOT NULL, UNIQUE (room, action, subject));
+            made_at INTEGER NOT NULL, not_before INTEGER NOT NULL DEFAULT 0, UNIQUE (room, action, subject));
         CREATE TABLE pending_commit (
             grp BLOB PRIMARY KEY, epoch INTEGER NOT NULL, hash BLOB NOT NULL, frame BLOB NOT NULL,
             plan BLOB NOT NULL) WITHOUT ROWID;
@@ -67,6 +70,7 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
             PRIMARY KEY (grp, epoch, device)) WITHOUT ROWID;
         CREATE TABLE succession (
             room BLOB, grp BLOB, successor BLOB, epoch INTEGER NOT NULL, entry_hash BLOB NOT NULL, rank BLOB NOT NULL,
+            queue BLOB NOT NULL, author BLOB NOT NULL,
             PRIMARY KEY (room, grp, successor)) WITHOUT ROWID;
         CREATE TABLE alarm (
             id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, fact TEXT NOT NULL, hint TEXT NOT NULL,
