@@ -31,14 +31,13 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made_up = Clock()
-    monkeypatch.setattr("coterie.server.serve.now_ms", made_up)
     monkeypatch.setattr("coterie.server.upkeep._BLOB_TICKS", 1)
     return made_up
 
 
 @pytest.fixture
 async def band(tmp_path: Path, clock: Clock) -> AsyncIterator[Band]:
-    async with serving_here(tmp_path) as ready:
+    async with serving_here(tmp_path, clock=clock) as ready:
         yield await Band.found(ready.url, ready.founding_link)
 
 

@@ -18,7 +18,7 @@ KEY_HOURS: Final = limits.KEY_SECONDS // 3600
 KEY_MS: Final = limits.KEY_SECONDS * SECOND_MS
 KEYS_KEPT: Final = limits.KEYS_KEPT
 
-LARGEST_FIRST_EPOCH: Final = 2**62
+LARGEST_FIRST_EPOCH: Final = 2**61
 """A queue cannot be opened so late that its epochs would outgrow the view's numbers."""
 IDLE_SLACK: Final = 32
 """The end of an unused queue is put off only when it moves by more than a 32nd of its ttl: then the row is written."""
