@@ -174,9 +174,10 @@ class Incoming:
         if entry.payload is None:
             return 0
         mls = state.groups.get(row.group)
-        message = self._mls_message(mls, entry.payload)
-        envelope = self._envelope(mls, message)
-        if envelope.content == "commit":
+        # only commits travel in blobs: nothing is fetched for what is none
+        message = self._inline(entry.payload)
+        envelope = None if message is None else self._envelope(mls, message)
+        if message is None or envelope is None or envelope.content == "commit":
             if may_end:
                 raise _Undo(WaitForEnd())
             raise _Unprocessable("commit-not-taken")
@@ -346,6 +347,14 @@ class Incoming:
         following = chain.Chain(row.cursor, row.chain).after(entry_hash)
         self._state.store.groups.add_chain(row.group, entry.n, entry_hash, following.value)
         return replace(row, cursor=following.n, chain=following.value)
+
+    def _inline(self, payload: bytes) -> bytes | None:
+        """The MLS message that stands in the entry itself; None if it names a blob."""
+        try:
+            entry = decode_entry_untrusted(payload)
+        except BadEntry:
+            raise _Unprocessable("bad-entry") from None
+        return None if isinstance(entry, InBlob) else entry.message
 
     def _mls_message(self, mls: coterie_mls.Group, payload: bytes) -> bytes:
         try:
