@@ -32,8 +32,8 @@ class ServerDied(Exception):
 
 
 class RunningServer:
-    """`python -m coterie.server` on `data`. `arguments` are further command line arguments, `before` what its next starts
-    are run by."""
+    """`python -m coterie.server` on `data`. `arguments` are further command line arguments, `before` what runs its next
+    starts."""
 
     def __init__(self, data: Path, arguments: Sequence[str] = ()) -> None:
         self.data = data
