@@ -36,7 +36,8 @@ _PERIODS: Final = {
     ChoreKind.STUCK_ROOM: 10 * _MINUTE,
     ChoreKind.DECIDE: 10 * _MINUTE,
     ChoreKind.REFILL: _DAY,
-    ChoreKind.ROTATE_KEY: _MINUTE,
+    # longer than a steward waits for the remover: one planned further ahead is taken for a wrong clock's
+    ChoreKind.ROTATE_KEY: 3 * _MINUTE,
     ChoreKind.KEY_WANTED: 10 * _MINUTE,
     ChoreKind.SWEEP: _DAY,
 }
