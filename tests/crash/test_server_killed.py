@@ -61,11 +61,16 @@ async def test_engine_killed_before_a_sync_loses_and_repeats_nothing(press: Pres
 
 @pytest.mark.slow
 @pytest.mark.parametrize("nth", [*range(1, 20), 30, 50, 80, 120, 200, 350])
-@pytest.mark.parametrize("calls", [VIEW, SOCKETS, SYNCS], ids=["applying", "answering", "starting"])
+@pytest.mark.parametrize("calls", [VIEW, SOCKETS], ids=["applying", "answering"])
 async def test_server_killed_at_each_write_loses_and_repeats_nothing(press: Press, calls: str, nth: int) -> None:
-    if calls == SYNCS and nth > 3:
-        pytest.skip("it syncs at its start only: the log is the engine's, and the view can be made again")
     await server_killed(press, calls, nth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nth", [1, 2, 3])
+async def test_server_killed_at_each_sync_of_its_start_loses_and_repeats_nothing(press: Press, nth: int) -> None:
+    """It syncs at its start only: the log is the engine's, and the view can be made again."""
+    await server_killed(press, SYNCS, nth)
 
 
 @pytest.mark.slow
