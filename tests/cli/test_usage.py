@@ -79,6 +79,6 @@ def test_a_shell_can_complete_commands(shell: str) -> None:
 
 
 def test_a_shell_gets_its_completion_script() -> None:
-    script = coterie("--show-completion", "bash")
+    script = coterie("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert script.code == 0
     assert "_COTERIE_COMPLETE" in script.out

@@ -6,7 +6,6 @@ a line: {"id", "command", "params"}. Answers: {"id", "row"} …, then {"id", "en
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -26,6 +25,12 @@ def say(**answer: object) -> None:
     sys.stdout.flush()
 
 
+def _peak_mib() -> int:
+    """The most this process itself held: what `getrusage` says may be its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
 async def once(home: Path, command: str, params: dict[str, Any]) -> None:
     """The command, its rows, then what it cost."""
     began = time.monotonic()
@@ -35,7 +40,7 @@ async def once(home: Path, command: str, params: dict[str, Any]) -> None:
         async with Device.open(home, PASSPHRASE) as device:
             async for row in run_command(device, command, params):
                 say(row=row)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak = _peak_mib()
     say(end=True, seconds=round(time.monotonic() - began, 2), peak_mib=peak)
 
 

@@ -20,6 +20,7 @@ from tests.crash.victim import Ended, assert_whole, run_device
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_strace]
 MOST_SYNCS = 120
+_NEWCOMERS = itertools.count()
 EPOCHS = 4
 PER_EPOCH = 20
 
@@ -128,7 +129,7 @@ async def exchange(gazette: Newsroom, room: RoomId, nth: int | None, people: lis
 async def joining(gazette: Newsroom, room: RoomId, nth: int | None) -> Ended:
     invite = await gazette["Ada"].create_invite()
     assert invite.link is not None
-    name = f"joined {nth}"
+    name = f"joined {next(_NEWCOMERS)}"
     injection = None if nth is None else kill_at(SYNCS, nth)
     ended = await run_device(gazette, name, "join", {"link": invite.link, "name": name}, injection)
     if ended.killed and b'"end"' not in ended.out:

@@ -1,5 +1,6 @@
 """Entries of the register as an attacker signs them: with real keys of a stolen store, in disregard of every rule."""
 
+from coterie.client.device import system_clock
 from coterie.client.own import Own
 from coterie.ids import Seed
 from coterie.store.facts import Fact
@@ -32,7 +33,7 @@ def signed_after(
         Body(
             register.head.seq + 1,
             register.head.hash,
-            register.at if at is None else at,
+            max(register.at, system_clock()) if at is None else at,
             author,
             type(public).__name__,
             canonical.encode(public),
