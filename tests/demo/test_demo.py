@@ -71,7 +71,8 @@ def test_the_demonstration_holds_and_leaves_nothing_behind(tmp_path: Path) -> No
     assert played.stdout.count("✓") == 20
     assert "20 checks held" in played.stdout
     assert max(map(len, played.stdout.splitlines())) <= 100
-    assert list(tmp_path.iterdir()) == []
+    # where the home's path is long, sockets stand in a folder of the user's own, which stays, empty
+    assert [path for path in tmp_path.rglob("*") if path != tmp_path / f"coterie-{os.getuid()}"] == []
     assert processes_of(tmp_path) == []
 
 
