@@ -57,7 +57,7 @@ class MalformedAnswer(PeerError):
 
 
 class StoreWasCopied(DeviceError):
-    """Another copy of this store has connected: its ratchets are not to be used again (DESIGN: `StoreCopied`)."""
+    """Another copy of this store has connected: its ratchets are not to be used again (docs/protocol/frames.md)."""
 
     code = "store_was_copied"
 
