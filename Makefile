@@ -31,8 +31,7 @@ check: setup  ## formats, lints, types and all tests, the slow ones too
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
-	@# what failed is tried once more, alone: the crash tests share two cores with everything else
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "" $(PYTEST_ARGS) || $(PY) -m pytest --last-failed --last-failed-no-failures none -m ""
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "" $(PYTEST_ARGS)
 
 bench: setup  ## figures as JSON lines; ONLY="pairs rooms" for some of them
 	@$(PY) -m bench $(ONLY)
