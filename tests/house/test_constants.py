@@ -62,7 +62,7 @@ def tags(*modules: ModuleType) -> set[tuple[int, str]]:
         (kind.__struct_config__.tag, name)
         for module in modules
         for name, kind in vars(module).items()
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__.startswith(module.__name__)
         if isinstance(kind.__struct_config__.tag, int)
     }
 

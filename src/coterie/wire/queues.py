@@ -7,9 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from coterie.ids import ClosingSecret, PostToken, QueueId, ReadToken
-
-Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
-HashOrNone = Annotated[bytes, Meta(max_length=32)]
+from coterie.wire.fields import Hash, HashOrNone
 
 
 class QueuePurpose(IntEnum):

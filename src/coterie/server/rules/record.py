@@ -11,12 +11,14 @@ from msgspec import Meta, Struct
 
 from coterie.errors import PeerError
 from coterie.wire import limits
-from coterie.wire.frames import (
+from coterie.wire.fields import (
     Blob,
     Blobs,
     BundleBytes,
     Device,
     Entry,
+    Hash,
+    HashOrNone,
     Invite,
     Key,
     KeyPackageBytes,
@@ -27,7 +29,7 @@ from coterie.wire.frames import (
     Suite,
     Ttl,
 )
-from coterie.wire.queues import Hash, HashOrNone, QueuePurpose
+from coterie.wire.queues import QueuePurpose
 
 RULES_VERSION: Final = 1
 """Every change of an outcome is a new version; old code stays until no kept snapshot precedes its end."""
