@@ -4,7 +4,6 @@ A follow first reads the view up to its end; when what it has read is the queue'
 same step of the loop, so nothing is missed and nothing comes twice. A push is encoded once for all who follow.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -45,9 +44,7 @@ class Follow:
 
 
 class Followers:
-    def __init__(self, installed: Callable[[EpochEnd], Ended | None]) -> None:
-        """`installed` finds the next tokens that an epoch's end brought."""
-        self._installed = installed
+    def __init__(self) -> None:
         self._live: dict[QueueId, dict[Follow, None]] = {}
 
     def go_live(self, follow: Follow) -> None:
@@ -80,7 +77,8 @@ class Followers:
                 for follow in tuple(follows):
                     self._push(follow, pushed)
                 if epoch_end is not None:
-                    self._end_all(queue, EPOCH, self._installed(epoch_end))
+                    ended = Ended(epoch_end.n, epoch_end.next_post, epoch_end.next_read)
+                    self._end_all(queue, EPOCH, ended)
         for queue in applied.closed:
             self._end_all(queue, CLOSED, None)
 

@@ -8,7 +8,6 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from coterie.errors import CallerError, DeviceError
@@ -17,7 +16,6 @@ from coterie.server import answers, events
 from coterie.server.appender import Appender
 from coterie.server.blobs import BlobRequests, Blobs
 from coterie.server.connection import DeviceConnection
-from coterie.server.epoch_ends import EpochEnds
 from coterie.server.followers import Followers
 from coterie.server.handshake import HandshakeFacts
 from coterie.server.intake import Intake, Waiting
@@ -27,7 +25,7 @@ from coterie.server.queue_reads import QueueReads
 from coterie.server.rates import Rates
 from coterie.server.readers import Readers
 from coterie.server.requests import Requests
-from coterie.server.rules import RULES_VERSION, Applied, EpochEnd, Record, RecordFate, encode_record
+from coterie.server.rules import RULES_VERSION, Applied, Record, RecordFate, encode_record
 from coterie.server.rules.record import AnyOperation, CloseQueue, HubDown, HubUp, LogOpened, RegisterAppend, Session
 from coterie.server.sessions import Place, Sessions
 from coterie.server.view import View
@@ -69,9 +67,7 @@ class Hub:
     generation: Final = 0
     """How often the log was restored."""
 
-    def __init__(
-        self, identity: HubIdentity, view: View, view_path: Path, log: Log, blobs: Blobs, now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, identity: HubIdentity, view: View, log: Log, blobs: Blobs, now_ms: Callable[[], int]) -> None:
         keys = identity.keys
         self.identity = identity
         self.view = view
@@ -98,8 +94,7 @@ class Hub:
         self.readers = Readers(view)
         self.rates = Rates(self._loop.time)
         self.intake = Intake(self._fill_soon)
-        self.epoch_ends = EpochEnds(view_path)
-        self.followers = Followers(self._installed)
+        self.followers = Followers()
         self.sessions = Sessions(self)
         self.queue_reads = QueueReads(self)
         self.requests = Requests(self)
@@ -284,11 +279,6 @@ class Hub:
 
     def close(self) -> None:
         self.readers.close()
-        self.epoch_ends.close()
-
-    def _installed(self, end: EpochEnd) -> frames.EpochEnd | None:
-        row = self.view.queue(end.queue)
-        return None if row is None else self.epoch_ends.at(row, end.n)
 
     # Heads
 

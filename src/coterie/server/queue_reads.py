@@ -26,19 +26,18 @@ class QueueReads:
         self._hub = hub
 
     async def read(self, connection: DeviceConnection, request: frames.Read) -> None:
-        after = self._start(request)
-        page = await self._page(request, after, request.limit)
+        page = await self._page(request, request.after, request.limit)
         if isinstance(page, Page):
             entries = fitting(page.entries)
             connection.send(
                 frames.Entries(
                     request.id,
-                    after,
+                    page.after,
                     [frames.QueueEntry(entry.n, entry.at, entry.payload, entry.hash) for entry in entries],
                     page.end and len(entries) == len(page.entries),
                     page.last,
                     page.epoch,
-                    self._ended(request, page),
+                    page.ended,
                 )
             )
         else:
@@ -62,14 +61,14 @@ class QueueReads:
 
     async def _catch_up(self, connection: DeviceConnection, request: frames.Follow, follow: Follow) -> None:
         """Push what the view has, then go live or say why not."""
-        after = self._start(request)
-        page = await self._page(request, after, READ_ENTRIES)
+        page = await self._page(request, request.after, READ_ENTRIES)
         if follow.ended:
             return
         if not isinstance(page, Page):
             connection.follows.pop(request.queue, None)
             _refuse(connection, request.id, page)
             return
+        after = page.after
         connection.send(frames.Following(request.id, after, page.last, page.epoch))
         while True:
             entries = fitting(page.entries)
@@ -77,7 +76,7 @@ class QueueReads:
                 connection.send(_pushed(follow, after, entries))
                 after = entries[-1].n
             if page.token_end and after >= page.token_end:
-                self._end(connection, follow, EPOCH, self._ended(request, page))
+                self._end(connection, follow, EPOCH, page.ended)
                 return
             # nothing is awaited between this look at the view and going live
             row = self._hub.view.queue(follow.queue)
@@ -106,17 +105,6 @@ class QueueReads:
         self._hub.followers.end(follow)
         if connection.follows.get(follow.queue) is follow:
             del connection.follows[follow.queue]
-
-    def _start(self, request: frames.Read | frames.Follow) -> int:
-        """What is asked for, or the last entry before the token's first epoch: a joiner starts there."""
-        row = self._hub.view.queue(request.queue)
-        if row is None:
-            return request.after
-        return max(request.after, self._hub.epoch_ends.before_first(row, token_hash(request.token)))
-
-    def _ended(self, request: frames.Read | frames.Follow, page: Page) -> frames.EpochEnd | None:
-        row = self._hub.view.queue(request.queue)
-        return None if row is None else self._hub.epoch_ends.at(row, page.token_end)
 
     async def _page(self, request: frames.Read | frames.Follow, after: int, limit: int) -> Page | Beyond | None:
         digest = token_hash(request.token)

@@ -123,8 +123,7 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
             log = Log(_fixed(EngineAddress(config.nats)), config.stream, config.replicas)
         stack.push_async_callback(log.close)
         ends = await _opened(log, OWN_ENGINE_SECONDS if engine is not None else GIVEN_ENGINE_SECONDS)
-        view_path = config.data / "view.db"
-        view = await _fitting_view(view_path, log, ends)
+        view = await _fitting_view(config.data / "view.db", log, ends)
         stack.callback(view.close)
 
         blobs = Blobs(folder.folder("parts"), folder.folder("blobs"), config.blobs)
@@ -135,7 +134,7 @@ async def serve(config: ServeConfig, on_ready: Callable[[Ready], None], stop: as
             await blobs.identity(os.urandom(_STORE_ID_BYTES)),
             alone=engine is not None,
         )
-        hub = Hub(identity, view, view_path, log, blobs, config.clock)
+        hub = Hub(identity, view, log, blobs, config.clock)
         stack.callback(hub.close)
         tail = asyncio.create_task(hub.follow_log())
         appending = asyncio.create_task(hub.append_for_ever())

@@ -256,9 +256,8 @@ class LogAndHubs:
                 row = self.judge.queue(queue_named(label))
                 if row is None:
                     continue
-                page = reader.entries(row.id, row.read, 0, 1000)
-                assert isinstance(page, Page)
-                shown = {entry.n: entry for entry in page.entries}
+                pages = [reader.entries(row.id, read_hash(label, epoch), 0, 1000) for epoch in range(row.epoch + 1)]
+                shown = {entry.n: entry for page in pages if isinstance(page, Page) for entry in page.entries}
                 for (number, n), told in self.entries.items():
                     if number != row.number:
                         continue

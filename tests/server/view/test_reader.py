@@ -3,8 +3,9 @@
 import pytest
 
 from coterie.server.view import Beyond, Page
+from coterie.wire.frames import EpochEnd
 from coterie.wire.queues import QueuePurpose
-from tests.server.rules.scene import Scene, posting, queue_named, read_hash
+from tests.server.rules.scene import Scene, post_hash, posting, queue_named, read_hash
 from tests.server.rules.test_queues import advance
 
 
@@ -49,25 +50,30 @@ def test_device_ahead_of_the_queue_is_told_where_it_ends(room: Scene) -> None:
         assert numbers(reader.entries(queue_named("room"), read_hash("room", 2), 6, 10)) == []
 
 
+def test_joiner_starts_where_the_first_epoch_of_its_token_does(room: Scene) -> None:
+    page = room.read("room", epoch=1)
+    assert (page.after, numbers(page)) == (3, [4, 5])
+    page = room.read("room", epoch=2)
+    assert (page.after, numbers(page)) == (5, [6])
+
+
+def test_reader_is_told_what_the_commit_installed_that_ended_its_epoch(room: Scene) -> None:
+    assert room.read("room", epoch=0).ended == EpochEnd(3, post_hash("room", 1), read_hash("room", 1))
+    assert room.read("room", epoch=1).ended == EpochEnd(5, post_hash("room", 2), read_hash("room", 2))
+    assert room.read("room", epoch=2).ended is None
+
+
 def test_limits_of_a_page_leave_the_rest_for_the_next(room: Scene) -> None:
     with room.view.reader() as reader:
-        page = reader.entries(queue_named("room"), read_hash("room", 2), 0, 4)
-        assert (numbers(page), page.end if isinstance(page, Page) else None) == ([1, 2, 3, 4], False)
-        page = reader.entries(queue_named("room"), read_hash("room", 2), 4, 4)
-        assert (numbers(page), page.end if isinstance(page, Page) else None) == ([5, 6], True)
-        page = reader.entries(queue_named("room"), read_hash("room", 2), 0, 4, most_bytes=1)
+        page = reader.entries(queue_named("room"), read_hash("room", 0), 0, 2)
+        assert (numbers(page), page.end if isinstance(page, Page) else None) == ([1, 2], False)
+        page = reader.entries(queue_named("room"), read_hash("room", 0), 2, 2)
+        assert (numbers(page), page.end if isinstance(page, Page) else None) == ([3], True)
+        page = reader.entries(queue_named("room"), read_hash("room", 0), 0, 4, most_bytes=1)
         assert (numbers(page), page.end if isinstance(page, Page) else None) == ([1], False)
 
 
-def test_follow_reads_up_to_the_place_that_it_fixed(room: Scene) -> None:
-    with room.view.reader() as reader:
-        page = reader.entries(queue_named("room"), read_hash("room", 2), 0, 100, up_to=4)
-        assert (numbers(page), page.end if isinstance(page, Page) else None) == ([1, 2, 3, 4], True)
-
-
 def test_post_token_of_each_epoch_fits_that_epoch_only(room: Scene) -> None:
-    from tests.server.rules.scene import post_hash
-
     row = room.view.queue(queue_named("room"))
     assert row is not None
     fits = [[room.view.post_fits(row, epoch, post_hash("room", token)) for token in range(4)] for epoch in range(4)]

@@ -30,12 +30,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class EpochEnd:
-    """Entry `n` ended `epoch`. Who follows with its read token gets nothing after `n`, unless the next epoch has the
-    same read token (`read_again`)."""
+    """Entry `n` ended `epoch` and installed the next tokens (SHA-256). Who follows with its read token gets nothing
+    after `n`, unless the next epoch has the same read token (`read_again`)."""
 
     queue: QueueId
     epoch: int
     n: int
+    next_post: bytes
+    next_read: bytes
     read_again: bool
 
 

@@ -170,7 +170,7 @@ def _append(draft: Draft, row: QueueRow, key: bytes, kind: int, payload: bytes, 
 
 def _end_epoch(draft: Draft, row: QueueRow, next_post: bytes, next_read: bytes) -> None:
     draft.ended_epochs.append((row.last, row.number, row.epoch))
-    draft.epoch_ends.append(EpochEnd(row.id, row.epoch, row.last, next_read == row.read))
+    draft.epoch_ends.append(EpochEnd(row.id, row.epoch, row.last, next_post, next_read, next_read == row.read))
     row.epoch += 1
     row.post = next_post
     row.read = next_read

@@ -10,6 +10,7 @@ from coterie.ids import BlobId, DeviceId, InviteId, QueueId
 from coterie.server.rules.base import EntryRow
 from coterie.server.rules.rows import BlobRow, ClaimRow, HubRow, PacketRow, PutRow, QueueRow, SessionRow, StockRow
 from coterie.server.view.failure import storage_failure
+from coterie.wire.frames import EpochEnd
 from coterie.wire.queues import QueuePurpose
 
 Value = int | bytes | None
@@ -58,6 +59,18 @@ class Lookup:
             (row.number, token_hash),
         )
         return None if found is None else found[0]
+
+    def before_first(self, row: QueueRow, token_hash: bytes) -> int:
+        """The entry before the first epoch that has this read token; 0 if none has it."""
+        found = self.row("SELECT min(first) FROM epochs WHERE queue = ? AND read = ?", (row.number, token_hash))
+        return 0 if found is None or found[0] is None else int(found[0]) - 1
+
+    def epoch_end(self, row: QueueRow, n: int) -> EpochEnd | None:
+        """How commit `n` ended its epoch: what it installed. None for n = 0, the epoch that has not ended."""
+        if n == 0:
+            return None
+        found = self.row("SELECT post, read FROM epochs WHERE queue = ? AND first = ?", (row.number, n + 1))
+        return None if found is None else EpochEnd(n, found[0], found[1])
 
     def undelivered(self, entry: int) -> tuple[int, ...]:
         found = self.row("SELECT undelivered FROM answers WHERE entry = ?", (entry,))

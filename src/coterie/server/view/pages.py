@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from coterie.wire.frames import EpochEnd
+
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
@@ -15,14 +17,17 @@ class PageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`end`: nothing more now for this token. `last` and `epoch` are the queue's present end; what the token reads ends
-    with entry `token_end` (0: not yet)."""
+    """What follows entry `after`: the one asked for, or the last before the token's first epoch if that is later.
+    `end`: nothing more now for this token. `last` and `epoch` are the queue's present end; what the token reads ends
+    with entry `token_end` (0: not yet), and `ended` says how."""
 
+    after: int
     entries: list[PageEntry]
     end: bool
     last: int
     epoch: int
     token_end: int
+    ended: EpochEnd | None
 
 
 @dataclass(frozen=True, slots=True)

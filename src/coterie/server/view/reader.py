@@ -45,10 +45,9 @@ class Reader:
         token_hash: bytes,
         after: int,
         limit: int,
-        up_to: int | None = None,
         most_bytes: int = PAGE_BYTES,
     ) -> Page | Beyond | None:
-        """Entries after `after`, up to the end of what the read token reads, and to `up_to` if given. None: no such
+        """Entries after `after` that the read token reads: from its first epoch to the end of its last. None: no such
         queue, or the token does not fit it. An `n` that is missing was deleted with its hash."""
         with _Snapshot(self._db):
             time = self._time()
@@ -60,9 +59,10 @@ class Reader:
                 return None
             if after > row.last:
                 return Beyond(row.last, row.epoch)
-            stop = min(token_end or row.last, row.last if up_to is None else up_to)
-            entries, whole = self._page(row.number, after, stop, limit, most_bytes, time)
-        return Page(entries, whole, row.last, row.epoch, token_end)
+            start = max(after, self._look.before_first(row, token_hash))
+            entries, whole = self._page(row.number, start, token_end or row.last, limit, most_bytes, time)
+            ended = self._look.epoch_end(row, token_end)
+        return Page(start, entries, whole, row.last, row.epoch, token_end, ended)
 
     def _page(
         self, number: int, after: int, stop: int, limit: int, most_bytes: int, time: int
