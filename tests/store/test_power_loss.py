@@ -9,7 +9,7 @@ import pytest
 
 from coterie.ids import Secret
 from coterie.store.database import Database
-from tests.store.power import ABOVE, ForgetfulDisk, forgetful_disk
+from tests.power import ABOVE, ForgetfulDisk, forgetful_disk
 
 NOTES = ((1, "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL)"),)
 
