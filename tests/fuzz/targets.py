@@ -92,7 +92,7 @@ def _wire() -> list[Target]:
         frames.Error(1, "limited", "later", 0.5),
         frames.Entries(2, 0, [entry], True, 1, 0, frames.EpochEnd(1, H, H)),
         frames.Claimed(3, b"package", b"bundle", False, START),
-        frames.Pushed(QueueId(H), 0, [START], [b"payload", None], [b"", H]),
+        frames.Pushed(QueueId(H), 0, [START, START], [b"payload", None], [b"", H]),
         frames.FollowEnded(QueueId(H), "epoch", frames.EpochEnd(1, H, H)),
         frames.RegisterPushed([b"entry"], head),
     ]

@@ -86,13 +86,19 @@ class Behind(Frame, tag=73, frozen=True):
 
 
 class Pushed(Frame, tag=96, frozen=True):
-    """Entries `after` + 1, + 2, … of a followed queue. None: expired; `hashes` then holds its SHA-256 (else empty)."""
+    """Entries `after` + 1, + 2, … of a followed queue. None: expired; `hashes` then holds its SHA-256 (else empty). The
+    lists go together: they are equally long, or there are no `hashes`."""
 
     queue: Queue
     after: Number
     at: list[Number]
     payloads: list[bytes | None]
     hashes: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        entries = len(self.payloads)
+        if len(self.at) != entries or len(self.hashes) not in (0, entries):
+            raise ValueError(f"{entries} entries with {len(self.at)} times and {len(self.hashes)} hashes")
 
 
 class FollowEnded(Frame, tag=97, frozen=True):
