@@ -17,8 +17,9 @@ import apsw
 from coterie.client import Device, MessageFacts, Passphrase, commits
 from coterie.client.chores import ChoreKind
 from coterie.client.online import NotSettled, connect
+from coterie.client.plan import CommitPlan, plan_commit
 from coterie.client.room_writer import RoomWriter
-from coterie.client.wishes import Action, CommitPlan, plan_commit
+from coterie.client.wishes import Action
 from coterie.group.context import with_admins
 from coterie.ids import MemberId, RoomId
 from tests.serving import RunningServer, running_server

@@ -13,9 +13,10 @@ from coterie.client.blobs import put_blob
 from coterie.client.device import NoMember, OwnMember
 from coterie.client.online import connect
 from coterie.client.packages import claim
+from coterie.client.plan import CommitPlan
 from coterie.client.posts import send_posts
 from coterie.client.room_writer import RoomWriter
-from coterie.client.wishes import Action, CommitPlan, encode_rename
+from coterie.client.wishes import Action, encode_rename
 from coterie.ids import RoomId
 from coterie.wire import frames
 from tests.client.newsroom import (

@@ -120,3 +120,50 @@ async def test_reopened_device_has_everything_and_goes_on(gazette: Newsroom) -> 
     await ada.send(room, "good morning")
     await gazette.sync("Bo")
     assert texts(gazette["Bo"], room) == ["good night", "good morning"]
+
+
+@pytest.mark.parametrize("wait_ms", [-1, 3_600_000], ids=["for long", "for a moment"])
+async def test_device_that_was_away_while_it_was_removed_and_added_twice_is_back_in(
+    gazette: Newsroom, monkeypatch: pytest.MonkeyPatch, wait_ms: int
+) -> None:
+    """All of it waits in queue and inbox; each Base belongs to its Welcome, and none is given up before its turn."""
+    monkeypatch.setattr("coterie.client.inbox._WAIT_MS", wait_ms)
+    ada, bo = gazette["Ada"], gazette["Bo"]
+    room = await gazette.room(f"in and out {wait_ms}", "Ada", "Bo")
+    for number in range(2):
+        await ada.send(room, f"with Bo {number}")
+        await ada.remove_from_room(room, gazette.member("Bo"))
+        await ada.send(room, f"without Bo {number}")
+        await ada.add_to_room(room, gazette.member("Bo"))
+    await ada.send(room, "welcome back")
+    await gazette.sync("Bo")
+    assert texts(bo, room) == ["with Bo 0", "with Bo 1", "welcome back"]
+    row = bo._state.group_of(room)
+    assert (row.chain, row.leaving) == (ada._state.group_of(room).chain, frozenset())
+    assert (await bo.send(room, "what did I miss?")).state is MessageState.SENT
+
+
+async def test_member_taken_back_while_their_removal_waits_stays_in(gazette: Newsroom) -> None:
+    ada, bo = gazette["Ada"], gazette["Bo"]
+    room = await gazette.room("taken back", "Ada", "Bo")
+    await gazette.server.stop()
+    with pytest.raises(OfflineError):
+        await ada.remove_from_room(room, gazette.member("Bo"))
+    with pytest.raises(OfflineError):
+        await ada.add_to_room(room, gazette.member("Bo"))
+    await gazette.server.restart()
+    await gazette.sync("Ada", "Bo", "Ada", "Bo")
+    assert [(await device.send(room, "still here")).state for device in (ada, bo)] == [MessageState.SENT] * 2
+    assert bo.room(room).state is RoomState.ACTIVE
+
+
+async def test_what_was_not_sent_before_the_removal_stays_before_it(gazette: Newsroom) -> None:
+    ada, bo = gazette["Ada"], gazette["Bo"]
+    room = await gazette.room("too late", "Ada", "Bo")
+    await ada.remove_from_room(room, gazette.member("Bo"))
+    queue_text(bo._state, room, "too late")
+    await ada.add_to_room(room, gazette.member("Bo"))
+    await ada.send(room, "welcome back")
+    await gazette.sync("Bo")
+    shown = [(message.text, message.state) for message in bo.messages(room)]
+    assert shown == [("too late", MessageState.UNSENT), ("welcome back", MessageState.RECEIVED)]

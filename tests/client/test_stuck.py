@@ -12,8 +12,9 @@ from coterie.client.chores import ChoreKind
 from coterie.client.device import RoomNotLive
 from coterie.client.online import connect
 from coterie.client.outgoing import encrypt_waiting, queue_text
+from coterie.client.plan import CommitPlan, plan_commit
 from coterie.client.stuck import NotStuck
-from coterie.client.wishes import Action, CommitPlan, plan_commit
+from coterie.client.wishes import Action
 from coterie.group import entry
 from coterie.group.exports import post_token
 from coterie.group.inbox_bodies import Stuck, Succession

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 import pytest
 from coterie_mls import Client
 
-from coterie.client.state import DeviceState
-from coterie.client.wishes import (
+from coterie.client.plan import (
     ADDS_PER_COMMIT,
     ADDS_WITH_PATH,
     LONGEST_DELAY_MS,
     RANK_DELAY_MS,
-    Action,
     CommitPlan,
     _delay,
-    encode_rename,
     plan_commit,
-    wish_refused_out,
 )
+from coterie.client.state import DeviceState
+from coterie.client.wishes import Action, encode_rename, wish_by_will, wish_refused_out
 from coterie.group.context import encode_context, with_admins
 from coterie.group.credential import LeafClaim, encode_credential
 from coterie.group.roster import Roster
@@ -108,7 +106,7 @@ def test_wishes_that_can_go_together_make_one_commit(state: DeviceState, room: R
     assert (made.add, made.remove, made.path) == ((cy.device, di.device), frozenset({1}), True)
     assert made.context is not None
     assert (made.context.name, made.context.topic) == ("news", "today")
-    assert actions(made.carried) == ["add", "remove", "rename", "rename", "add", "update"]
+    assert actions(made.carried) == ["remove", "rename", "rename", "update", "add", "add"]
     assert (made.fulfilled, made.ripe_at) == ((), None)
 
 
@@ -155,15 +153,51 @@ def test_more_adds_than_fit_are_more_commits(state: DeviceState, room: RoomId) -
 
 def test_device_is_not_removed_by_a_commit_that_has_no_space_to_add_it_again(state: DeviceState, room: RoomId) -> None:
     people = [join_coterie(state) for _ in range(ADDS_WITH_PATH + 1)]
-    join_room(state, room, people[-1])
-    for person in people[:-1]:
-        wish(state, room, Action.ADD, person.member)
-    wish(state, room, Action.ADD_AGAIN, people[-1].device)
+    for person in people:
+        join_room(state, room, person)
+        wish(state, room, Action.ADD_AGAIN, person.device)
     made = plan(state, room)
-    assert (len(made.add), made.remove) == (ADDS_WITH_PATH, frozenset())
+    assert made.add == tuple(person.device for person in people[:-1])
+    assert made.remove == frozenset(range(1, ADDS_WITH_PATH + 1))
     finish(state, made)
     rest = plan(state, room)
-    assert (rest.add, rest.remove) == ((people[-1].device,), frozenset({1}))
+    assert (rest.add, rest.remove) == ((people[-1].device,), frozenset({ADDS_WITH_PATH + 1}))
+
+
+def test_the_last_word_on_who_is_in_counts(state: DeviceState, room: RoomId) -> None:
+    bo, cy = join_coterie(state), join_coterie(state)
+    join_room(state, room, bo)
+    for action, member in (
+        (Action.REMOVE, bo.member),
+        (Action.ADD, bo.member),
+        (Action.ADD, cy.member),
+        (Action.REMOVE, cy.member),
+    ):
+        with state.groups.changing():
+            wish_by_will(state, room, action, member)
+    made = plan(state, room)
+    assert made.empty
+    assert [(one.action, one.subject) for one in made.fulfilled] == [("remove", cy.member), ("add", bo.member)]
+
+
+def test_the_last_name_wished_counts_even_if_it_was_wished_before(state: DeviceState, room: RoomId) -> None:
+    for name in ("north", "south", "north"):
+        with state.groups.changing():
+            wish_by_will(state, room, Action.RENAME, encode_rename(name, None))
+    made = plan(state, room)
+    assert made.context is not None
+    assert made.context.name == "north"
+
+
+def test_who_is_going_comes_back_by_the_commit_after(state: DeviceState, room: RoomId) -> None:
+    bo = join_coterie(state)
+    join_room(state, room, bo)
+    wish(state, room, Action.ADD, bo.member)
+    wish(state, room, Action.REMOVE_LEAVING, bo.member, NOW - LONGEST_DELAY_MS)
+    made = plan(state, room)
+    assert (made.add, made.remove) == ((), frozenset({1}))
+    assert actions(made.carried) == ["remove leaving"]
+    assert made.fulfilled == ()
 
 
 def test_who_left_the_coterie_goes_with_any_commit(state: DeviceState, room: RoomId) -> None:

@@ -165,7 +165,7 @@ def _group() -> list[Target]:
     welcome = inbox_bodies.Welcome(RoomId(K), K, QueueId(H), 77, 3, b"welcome", ref, 4, H)  # type: ignore[arg-type]
     bodies: list[inbox_bodies.Body] = [
         welcome,
-        inbox_bodies.Base(K, 3, H, []),  # type: ignore[arg-type]
+        inbox_bodies.Base(K, 2, 3, H, []),  # type: ignore[arg-type]
         inbox_bodies.Stuck(K, 3, H, "bad-signature"),  # type: ignore[arg-type]
         inbox_bodies.HeadNotice(3, H, b""),
     ]

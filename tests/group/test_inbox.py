@@ -50,7 +50,7 @@ ROOM, GROUP, SUCCESSOR, QUEUE = RoomId(b"r" * 16), GroupId(b"g" * 16), GroupId(b
 EVERY_BODY: list[Body] = [
     Welcome(ROOM, GROUP, QUEUE, 0x4D, 7, b"welcome", BLOB, 12, b"h" * 32),
     Welcome(ROOM, GROUP, QUEUE, 0x4D, 7, BLOB, BLOB, 12, b"h" * 32),
-    Base(GROUP, 31, b"c" * 32, [MemberId(b"m" * 16)]),
+    Base(GROUP, 7, 31, b"c" * 32, [MemberId(b"m" * 16)]),
     HeadNotice(12, b"h" * 32, b""),
     KeyDelivery(3, b"K" * 32),
     KeyWanted(3),

@@ -21,7 +21,7 @@ from coterie.group.suites import Suite
 from coterie.ids import GroupId, QueueId
 from coterie.wire import frames
 from coterie.wire.frames import Frame, Request
-from tests.hostile.scene import MINUTE_MS, Person, Scene
+from tests.hostile.scene import Person, Scene
 from tests.hostile.test_inboxes import inbox_of
 from tests.hostile.test_queue_history import queue_of
 from tests.hostile.twin import Trick, Wire
@@ -62,6 +62,11 @@ def welcomes_name(patch: pytest.MonkeyPatch, queue: QueueId) -> None:
         return msgspec.structs.replace(honest(*args), queue=queue)
 
     patch.setattr(commits, "_welcome", lying)
+
+
+def an_hour_passes(patch: pytest.MonkeyPatch) -> None:
+    """For what waits in inboxes: everybody's clock goes on, the server's too."""
+    patch.setattr("coterie.client.inbox._WAIT_MS", -1)
 
 
 async def assert_pair_goes_on(scene: Scene) -> None:
@@ -117,9 +122,9 @@ async def test_an_outsider_with_a_later_epoch_does_not_take_a_living_room(
     await scene.cy.sync()
     monkeypatch.undo()
     await assert_pair_goes_on(scene)
-    assert len(list(scene.bo.state.store.inbox.entries())) == 1
+    assert len(list(scene.bo.state.store.inbox.entries())) == 2, "the Welcome and its Base wait"
 
-    scene.bo.watch.ahead = 61 * MINUTE_MS
+    an_hour_passes(monkeypatch)
     await scene.bo.sync()
     assert list(scene.bo.state.store.inbox.entries()) == [], "it does not wait for ever"
     assert scene.bo.room(scene.pair).state == RoomState.ACTIVE
@@ -142,13 +147,15 @@ async def test_an_outsider_does_not_bring_a_removed_device_back_into_its_group(
     assert scene.bo.room(scene.pair).state == RoomState.REMOVED
 
 
-async def test_another_group_does_not_take_the_place_of_a_living_room(scene: Scene) -> None:
+async def test_another_group_does_not_take_the_place_of_a_living_room(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found_false_pair(scene.cy, scene, scene.bo)
     await scene.cy.sync()
     await assert_pair_goes_on(scene)
     assert scene.bo.all_alarms() == [], "it may be a successor whose founding is still on its way"
 
-    scene.bo.watch.ahead = 61 * MINUTE_MS
+    an_hour_passes(monkeypatch)
     await scene.bo.sync()
     assert scene.bo.alarms("invitation") == [
         "an invitation by Cy was refused: somebody tried to put another group in place of the room 'Pair'" + ASK
@@ -245,8 +252,8 @@ async def test_a_base_counts_only_from_who_added_the_device(scene: Scene, monkey
     await bo.sync()
     group = bo.state.group_of(scene.pair)
     with bo.state.groups.changing():
-        bo.state.post(cy.state.own.device, Base(group.group, 2**40, bytes(32), []))
-        bo.state.post(cy.state.own.device, Base(group.group, group.cursor, b"f" * 32, [ada.member]))
+        bo.state.post(cy.state.own.device, Base(group.group, group.epoch, 2**40, bytes(32), []))
+        bo.state.post(cy.state.own.device, Base(group.group, group.epoch, group.cursor, b"f" * 32, [ada.member]))
     await bo.sync()
     await cy.sync()
     joined = cy.state.group_of(scene.pair)

@@ -83,6 +83,7 @@ def group_row(**fields: Any) -> GroupRow:
         leaving=frozenset({ADA, BO}),
         opened=True,
         joined_at=NOW,
+        joined_epoch=3,
         epoch=4,
         roster=frozenset({PHONE, LAPTOP}),
         adder=LAPTOP,

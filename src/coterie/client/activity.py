@@ -1,6 +1,7 @@
 """Which workers of a device have something to do: `settled` returns when none has, and none waits for the server."""
 
 import asyncio
+from collections.abc import Callable
 
 
 class Activity:
@@ -8,6 +9,7 @@ class Activity:
         self._busy: set[object] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._then: Callable[[], None] | None = None
 
     def begin(self, worker: object) -> None:
         self._busy.add(worker)
@@ -15,8 +17,20 @@ class Activity:
 
     def end(self, worker: object) -> None:
         self._busy.discard(worker)
+        if self._busy:
+            return
+        then, self._then = self._then, None
+        if then is not None:
+            then()
         if not self._busy:
             self._quiet.set()
+
+    def when_quiet(self, then: Callable[[], None]) -> None:
+        """Call it once, the next time that no worker is busy; it may wake one before anybody is told."""
+        self._then = then
+
+    def others_busy(self, worker: object) -> bool:
+        return bool(self._busy - {worker})
 
     async def settled(self) -> None:
         """Returns when no worker is busy."""

@@ -20,13 +20,13 @@ from coterie.store.groups import GroupRow, PendingRow
 class PendingPlan(msgspec.Struct, frozen=True, array_like=True):
     """What our own commit is to be followed by: the joiners with their encoded Welcomes, in the order of the
     deliveries; the lines that people are shown; which devices it added again; the register it was judged by; the wishes
-    it does, as (action, subject)."""
+    it does."""
 
     joiners: list[tuple[bytes, bytes]]
     notices: list[str]
     again: list[bytes]
     register_seq: int
-    wishes: list[tuple[str, bytes]]
+    wishes: list[int]
 
     def encode(self) -> bytes:
         return msgspec.msgpack.encode(self)
@@ -43,12 +43,11 @@ def commit_won(state: DeviceState, row: GroupRow, pending: PendingRow, at: int) 
     row = _settle(state, row, [DeviceId(device) for device in plan.again], at)
     for text in plan.notices:
         state.notice(row.room, row.place, row.cursor, text)
-    for wish in state.store.rooms.wishes(row.room):
+    for wish in plan.wishes:
         # whatever comes after it: a wish is for once
-        if (wish.action, wish.subject) in plan.wishes:
-            state.store.rooms.finish_wish(wish.id)
+        state.store.rooms.finish_wish(wish)
     if row.chain is not None:
-        base = Base(row.group, row.cursor, row.chain, sorted(row.leaving or ()))
+        base = Base(row.group, row.epoch, row.cursor, row.chain, sorted(row.leaving or ()))
         for device, _ in plan.joiners:
             state.post(DeviceId(device), base)
 
@@ -101,10 +100,11 @@ def _settle(state: DeviceState, row: GroupRow, again: list[DeviceId], at: int) -
 
 
 def keep_unsent(state: DeviceState, room: RoomId) -> None:
-    """The room is over for this device: what waited to be sent stays readable here and goes to nobody."""
+    """The room is over for this device: what waited to be sent stays readable here, in this place, and goes nowhere."""
+    row = state.group_of(room)
     for out in state.store.outbox.of_room(room):
         if out.posted is None:
-            state.store.messages.set_state(out.message, MessageState.UNSENT)
+            state.store.messages.place(out.message, row.place, row.cursor, MessageState.UNSENT)
         state.store.outbox.finish(out.id)
     for wish in state.store.rooms.wishes(room):
         state.store.rooms.finish_wish(wish.id)

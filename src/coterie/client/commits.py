@@ -14,8 +14,8 @@ import msgspec
 from coterie_mls import KeyPackage, MlsError
 
 from coterie.client.after_commit import PendingPlan, sentence
+from coterie.client.plan import CommitPlan
 from coterie.client.state import DeviceState
-from coterie.client.wishes import CommitPlan
 from coterie.errors import RefusedError
 from coterie.group.commit import planned_commit
 from coterie.group.context import encode_context
@@ -112,7 +112,7 @@ def make_commit(state: DeviceState, group: GroupId, plan: CommitPlan, claimed: M
         )
         told = [sentence(state, change, state.own.member) for change in verdict.changes]
         again = {leaf.device for leaf in state.roster(group) if leaf.index in plan.remove} & set(plan.add)
-        wishes = [(wish.action, wish.subject) for wish in plan.carried]
+        wishes = [wish.id for wish in plan.carried]
         after = PendingPlan(joiners, [text for text in told if text], sorted(again), register.head.seq, wishes)
         entry_hash = hashlib.sha256(entry.payload).digest()
         stored = PendingRow(group, mls.epoch, entry_hash, msgspec.msgpack.encode(frame), after.encode())

@@ -35,7 +35,7 @@ from coterie.client.own import load_own
 from coterie.client.owner import DeviceLock
 from coterie.client.shared_session import SharedSession
 from coterie.client.state import Clock, DeviceState
-from coterie.client.wishes import Action, encode_rename
+from coterie.client.wishes import Action, encode_rename, wish_by_will
 from coterie.errors import CallerError, OfflineError, RefusedError
 from coterie.group.context import new_context, renamed
 from coterie.group.suites import Suite
@@ -274,7 +274,7 @@ class Device:
             new_group(state, new_context(room, name, state.own.member, Suite.XWING), 0)
             for member in members:
                 if member != state.own.member:
-                    state.store.rooms.wish(room, Action.ADD, member, state.now())
+                    wish_by_will(state, room, Action.ADD, member)
         state.changed()
         async with self._sessions.use() as session:
             session.look_again()
@@ -416,12 +416,12 @@ class Device:
     async def _wish(self, room: RoomId, action: Action, subject: bytes) -> None:
         self._must_be_live(room)
         with self._state.groups.changing():
-            self._state.store.rooms.wish(room, action, subject, self._state.now())
+            wish_by_will(self._state, room, action, subject)
         async with self._sessions.use() as session:
             await self._wished(session, room, action, subject)
 
     async def _wished(self, session: Online, room: RoomId, action: Action, subject: bytes) -> None:
-        """Wait until the wish is fulfilled; raise what it failed with."""
+        """Wait until the wish is fulfilled, or a later one took its place; raise what it failed with."""
         session.look_again()
 
         def gone() -> bool:

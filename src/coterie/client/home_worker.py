@@ -52,7 +52,7 @@ class HomeWorker(Worker):
         self._state = state
         self._connection = connection
         self._moved = moved
-        self._inbox = Inbox(state)
+        self._inbox = Inbox(state, lambda: not activity.others_busy(self))
         self._register_pushes: deque[frames.RegisterPushed] = deque()
         self._needed_seq = 0
         self._started = False
@@ -129,6 +129,8 @@ class HomeWorker(Worker):
         while await packages.advance_inbox(state, self._connection):
             pass
         waiting = await self._deal_with_inbox()
+        if waiting and self._activity.others_busy(self):
+            self._activity.when_quiet(self.wake)
         await self._do_chores()
         posts = await send_posts(state, self._connection)
         next_due = state.store.chores.next_due()
@@ -136,6 +138,7 @@ class HomeWorker(Worker):
         self._wake_in(min(until_due, RETRY_SECONDS if waiting or posts.waiting else MOST_SLEEP_SECONDS))
 
     async def _read_register(self) -> None:
+        looked = not self._started or bool(self._register_pushes) or self._needed_seq > self._state.register.seq
         if not self._started:
             await self.registration.sync()
         while self._register_pushes:
@@ -145,7 +148,8 @@ class HomeWorker(Worker):
             if self._needed_seq > self._state.register.seq:
                 self._register_withheld(self._needed_seq)
             self._needed_seq = self._state.register.seq
-        self._moved()
+        if looked:
+            self._moved()
 
     def _register_withheld(self, named: int) -> None:
         """A member's head is beyond what the server shows here: what names it waits, and people are told."""

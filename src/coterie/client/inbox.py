@@ -1,5 +1,6 @@
 """What came in this device's inbox: opened, verified, and handed to whom it concerns. Each id is acted on once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -13,7 +14,14 @@ from coterie.client.packages import inbox_keys
 from coterie.client.state import DeviceState
 from coterie.client.wishes import Action
 from coterie.group import chain
-from coterie.group.inbox import BadInboxEntry, InboxRefusal, VerifiedEntry, open_entry_untrusted, verify_entry
+from coterie.group.inbox import (
+    INBOX_TTL_MS,
+    BadInboxEntry,
+    InboxRefusal,
+    VerifiedEntry,
+    open_entry_untrusted,
+    verify_entry,
+)
 from coterie.group.inbox_bodies import (
     Base,
     HeadNotice,
@@ -49,12 +57,16 @@ class _SeenIds:
 
 
 class Inbox:
-    def __init__(self, state: DeviceState) -> None:
+    """`all_read`: the rooms have taken in what the server has for them; before that nothing is given up that waits."""
+
+    def __init__(self, state: DeviceState, all_read: Callable[[], bool]) -> None:
         self._state = state
+        self._all_read = all_read
+        self._dealt = 0
 
     async def deal(self, connection: Connection) -> tuple[int, int]:
         """Deal with what waits, in order; what must wait stays. Returns (dealt with, waiting)."""
-        done = waiting = 0
+        waiting = self._dealt = 0
         for n, at, payload in self._state.store.inbox.entries():
             try:
                 dealt = await self._deal(connection, n, at, payload)
@@ -67,8 +79,8 @@ class Inbox:
                 continue
             with self._state.groups.changing():
                 self._state.store.inbox.finish_entry(n)
-            done += 1
-        return done, waiting
+            self._dealt += 1
+        return self._dealt, waiting
 
     async def _deal(self, connection: Connection, n: int, at: int, payload: bytes) -> Dealt:
         state = self._state
@@ -83,10 +95,10 @@ class Inbox:
             entry = verify_entry(opened, state.register.state, _SeenIds(state), at)
         except BadInboxEntry as bad:
             # a sender who joined a moment ago: the register is read on before the next look
-            return Dealt.WAIT if bad.refusal is InboxRefusal.UNKNOWN_SENDER and not self._old(at) else Dealt.DONE
+            return Dealt.WAIT if bad.refusal is InboxRefusal.UNKNOWN_SENDER and not self._given_up(at) else Dealt.DONE
         if isinstance(entry.body, Welcome):
             return await self._welcome(connection, n, at, entry, entry.body)
-        if self._early(entry) and not self._old(at):
+        if self._early(entry) and not self._given_up(at):
             return Dealt.WAIT
         with state.groups.changing():
             state.store.inbox.see(entry.id, entry.at)
@@ -102,9 +114,11 @@ class Inbox:
                 return seq > register.seq
             case KeyDelivery(generation=generation):
                 return generation > register.state.generation
-            case Base(group=group):
+            case Base(group=group, epoch=epoch):
                 row = self._state.store.groups.get(GroupId(group))
-                return row is None or (row.chain is None and row.first == 0)
+                if row is None or row.joined_epoch != epoch:
+                    return row is None or row.joined_epoch < epoch
+                return row.chain is None and row.first == 0
             case _:
                 return False
 
@@ -117,8 +131,11 @@ class Inbox:
                 "the other entries are; tell a steward",
             )
 
-    def _old(self, at: int) -> bool:
-        return at + _WAIT_MS < self._state.now()
+    def _given_up(self, at: int) -> bool:
+        """A device that was away for a week first reads what its rooms have to say: an entry may wait for that."""
+        age = 0 if self._state.clock_apart else self._state.now() - at
+        # what was dealt with a moment ago may have been what it waits for
+        return age > INBOX_TTL_MS or (age > _WAIT_MS and not self._dealt and self._all_read())
 
     def _act(self, entry: VerifiedEntry, at: int) -> None:
         state = self._state
@@ -188,7 +205,7 @@ class Inbox:
         """The adder's word on the chain, and nobody else's: from here on the chain is absolute."""
         state = self._state
         row = state.store.groups.get(GroupId(said.group))
-        if row is None or row.chain is not None or row.adder != sender:
+        if row is None or row.chain is not None or (row.adder, row.joined_epoch) != (sender, said.epoch):
             return
         if row.first != said.n:
             name = state.room(row.room).name
@@ -221,14 +238,14 @@ class Inbox:
     async def _welcome(self, connection: Connection, n: int, at: int, entry: VerifiedEntry, body: Welcome) -> Dealt:
         state = self._state
         if body.register_seq > state.register.seq or welcome.must_wait(state, body):
-            return Dealt.DONE if self._old(at) else Dealt.WAIT
+            return Dealt.DONE if self._given_up(at) else Dealt.WAIT
         if not state.store.facts.number(Fact.CONFIRMED) and not self.vouches(entry.member):
             return Dealt.WAIT
         if n <= state.store.facts.number(Fact.OTHER_COPY):
             self._ask_for_another(entry, body)
             return Dealt.DONE
         match stuck.place_of(state, RoomId(body.room), GroupId(body.group)):
-            case stuck.Place.NOT_YET if not self._old(at):
+            case stuck.Place.NOT_YET if not self._given_up(at):
                 return Dealt.WAIT
             case stuck.Place.OUTRANKED:
                 return Dealt.DONE

@@ -29,6 +29,7 @@ def new_group(state: DeviceState, context: RoomContext, place: int) -> GroupRow:
         leaving=frozenset(),
         opened=False,
         joined_at=now,
+        joined_epoch=0,
         epoch=0,
         roster=frozenset({state.own.device}),
         adder=None,

@@ -142,6 +142,9 @@ class RoomReader:
                 self._state.store.chores.finish(ChoreKind.DECIDE, row.group)
         if taken.ended:
             self._followed = None
+            if self._live(row) is None:
+                # a Welcome back may have waited for that
+                self._state.wake_home()
             return True
         match taken.wait:
             case WaitForBlob(ref):

@@ -10,8 +10,9 @@ from coterie.client.after_commit import decode_plan
 from coterie.client.blobs import put_blob
 from coterie.client.connection import Connection
 from coterie.client.packages import NoKeyPackage, claim
+from coterie.client.plan import CommitPlan, plan_commit
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action, CommitPlan, plan_commit
+from coterie.client.wishes import Action
 from coterie.errors import CoterieError
 from coterie.group.inbox_bodies import Kind, decode_body_untrusted
 from coterie.ids import DeviceId, GroupId

@@ -67,6 +67,7 @@ def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes
                 leaving=None,
                 opened=True,
                 joined_at=now,
+                joined_epoch=body.epoch,
                 epoch=body.epoch,
                 roster=devices,
                 adder=entry.sender,

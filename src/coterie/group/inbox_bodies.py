@@ -65,10 +65,11 @@ class Welcome(Body, frozen=True):
 
 
 class Base(Body, frozen=True):
-    """After a Welcome: the adding commit was entry `n`, the queue's chain with it is `chain`, and these members' leaves
-    stand in the queue, not yet carried out."""
+    """After the Welcome into `epoch`: the adding commit was entry `n`, the queue's chain with it is `chain`, and these
+    members' leaves stand in the queue, not yet carried out."""
 
     group: Group
+    epoch: Number
     n: Number
     chain: Hash
     leaving: Annotated[list[Member], Meta(max_length=MOST_LEAVING)]

@@ -15,7 +15,8 @@ class GroupRow:
     chain at `cursor`, None while it is relative. `place` orders the groups of a room. `register_floor` is the highest
     register seq that a merged commit named; `leaving` who asked to leave and is still in, None while a device that
     joined lately does not know. `opened`: the server has the queue. `epoch` is the newest seen here and `roster` its
-    devices, also once the MLS state is dropped; `adder` is the device whose Welcome this is, None for the founder."""
+    devices, also once the MLS state is dropped; `adder` is the device whose Welcome this is, into `joined_epoch`, None
+    for the founder."""
 
     group: GroupId
     room: RoomId
@@ -29,6 +30,7 @@ class GroupRow:
     leaving: frozenset[MemberId] | None
     opened: bool
     joined_at: int
+    joined_epoch: int
     epoch: int
     roster: frozenset[DeviceId]
     adder: DeviceId | None
@@ -55,10 +57,11 @@ class GroupTable:
     def put(self, row: GroupRow) -> None:
         leaving = None if row.leaving is None else b"".join(sorted(row.leaving))
         self._db.execute(
-            f"INSERT INTO mls_group ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            f"INSERT INTO mls_group ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
             " ON CONFLICT (grp) DO UPDATE SET cursor = excluded.cursor, first = excluded.first, chain = excluded.chain,"
             " register_floor = excluded.register_floor, leaving = excluded.leaving, opened = excluded.opened,"
-            " joined_at = excluded.joined_at, epoch = excluded.epoch, roster = excluded.roster, adder = excluded.adder",
+            " joined_at = excluded.joined_at, joined_epoch = excluded.joined_epoch, epoch = excluded.epoch,"
+            " roster = excluded.roster, adder = excluded.adder",
             (
                 *(row.group, row.room, row.place, row.queue, row.suite, row.cursor, row.first, row.chain),
                 *(
@@ -66,6 +69,7 @@ class GroupTable:
                     leaving,
                     row.opened,
                     row.joined_at,
+                    row.joined_epoch,
                     row.epoch,
                     b"".join(sorted(row.roster)),
                     row.adder,
@@ -187,18 +191,17 @@ class GroupTable:
 
 
 _COLUMNS = (
-    "grp, room, place, queue, suite, cursor, first, chain, register_floor, leaving, opened, joined_at, epoch, roster,"
-    " adder"
+    "grp, room, place, queue, suite, cursor, first, chain, register_floor, leaving, opened, joined_at,"
+    " joined_epoch, epoch, roster, adder"
 )
 _ID_BYTES = 16
-_GroupTuple = tuple[
-    bytes, bytes, int, bytes, int, int, int, bytes | None, int, bytes | None, int, int, int, bytes, bytes | None
-]
+_Place = tuple[bytes, bytes, int, bytes, int, int, int, bytes | None]
+_GroupTuple = tuple[*_Place, int, bytes | None, int, int, int, int, bytes, bytes | None]
 
 
 def _group(row: _GroupTuple) -> GroupRow:
     group, room, place, queue, suite, cursor, first, chain, floor, leaving, opened = row[:11]
-    joined_at, epoch, roster, adder = row[11:]
+    joined_at, joined_epoch, epoch, roster, adder = row[11:]
     return GroupRow(
         group=GroupId(bytes(group)),
         room=RoomId(bytes(room)),
@@ -212,6 +215,7 @@ def _group(row: _GroupTuple) -> GroupRow:
         leaving=None if leaving is None else frozenset(map(MemberId, _ids(bytes(leaving)))),
         opened=bool(opened),
         joined_at=joined_at,
+        joined_epoch=joined_epoch,
         epoch=epoch,
         roster=frozenset(map(DeviceId, _ids(bytes(roster)))),
         adder=None if adder is None else DeviceId(bytes(adder)),

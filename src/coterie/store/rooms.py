@@ -65,6 +65,9 @@ class RoomTable:
             (room, action, subject, now),
         )
 
+    def withdraw_wish(self, room: RoomId, action: str, subject: bytes) -> None:
+        self._db.execute("DELETE FROM wish WHERE room = ? AND action = ? AND subject = ?", (room, action, subject))
+
     def wishes(self, room: RoomId) -> list[Wish]:
         rows = self._db.rows(
             "SELECT id, room, action, subject, made_at, not_before FROM wish WHERE room = ? ORDER BY id", (room,)

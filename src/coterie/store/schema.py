@@ -31,7 +31,7 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
             grp BLOB PRIMARY KEY, room BLOB NOT NULL, place INTEGER NOT NULL, queue BLOB NOT NULL,
             suite INTEGER NOT NULL, cursor INTEGER NOT NULL, first INTEGER NOT NULL, chain BLOB,
             register_floor INTEGER NOT NULL, leaving BLOB, opened INTEGER NOT NULL, joined_at INTEGER NOT NULL,
-            epoch INTEGER NOT NULL, roster BLOB NOT NULL, adder BLOB) WITHOUT ROWID;
+            joined_epoch INTEGER NOT NULL, epoch INTEGER NOT NULL, roster BLOB NOT NULL, adder BLOB) WITHOUT ROWID;
         CREATE UNIQUE INDEX mls_group_queue ON mls_group (queue);
         CREATE TABLE added_again (
             grp BLOB, device BLOB, at INTEGER NOT NULL, PRIMARY KEY (grp, device)) WITHOUT ROWID;
@@ -55,7 +55,7 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
         CREATE INDEX outbox_hash ON outbox (hash);
         CREATE INDEX outbox_room ON outbox (room, id);
         CREATE TABLE wish (
-            id INTEGER PRIMARY KEY, room BLOB NOT NULL, action TEXT NOT NULL, subject BLOB NOT NULL,
+            id INTEGER PRIMARY KEY AUTOINCREMENT, room BLOB NOT NULL, action TEXT NOT NULL, subject BLOB NOT NULL,
             made_at INTEGER NOT NULL, not_before INTEGER NOT NULL DEFAULT 0, UNIQUE (room, action, subject));
         CREATE TABLE pending_commit (
             grp BLOB PRIMARY KEY, epoch INTEGER NOT NULL, hash BLOB NOT NULL, frame BLOB NOT NULL,
