@@ -264,6 +264,8 @@ class Storm:
         for room, room_id in self._rooms.items():
             witness = await self._lines(founder, room_id)
             reads = {member.name: await self._lines(member, room_id) for member in others}
+            if room == STEADY and any(line.unsent for lines in reads.values() for line in lines):
+                self.figures.faults.append("something was not sent, and nobody had been removed")
             self.figures.verdicts[room] = judge(witness, reads, self._accepted[room], self._perhaps[room])
         for member in self._members:
             for alarm in await member.ask("alarm list"):
@@ -276,4 +278,5 @@ class Storm:
             self.figures.faults.append("the log is stalled")
 
     async def _lines(self, member: Member, room: str) -> list[Line]:
-        return [Line(row["kind"], row["text"]) for row in await member.ask("read", room=room, notices=True)]
+        rows = await member.ask("read", room=room, notices=True)
+        return [Line(row["kind"], row["text"], row["state"] == "unsent") for row in rows]

@@ -42,6 +42,12 @@ def test_each_fault_is_seen(reads: list[str], wrong: str) -> None:
     assert (found, verdict.whole) == ({wrong}, False)
 
 
+def test_what_was_not_sent_before_its_author_was_removed_is_theirs_alone() -> None:
+    reads = [*lines("one", "two", "three"), Line("text", "four", unsent=True)]
+    assert judge(WITNESS, {"Bo": reads}, {*ACCEPTED, "four"}, PERHAPS).whole
+    assert judge([*WITNESS, *lines("four")], {"Bo": reads}, {*ACCEPTED, "four"}, PERHAPS).unknown == 1
+
+
 def test_accepted_message_that_nobody_has_is_lost() -> None:
     assert judge(WITNESS, {}, {*ACCEPTED, "four"}, PERHAPS).lost == 1
 

@@ -8,10 +8,12 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a room as a device shows it: `text` by a person, or a `notice` of who came and went."""
+    """A line of a room as a device shows it: `text` by a person, or a `notice` of who came and went. `unsent`: its own,
+    from before it was removed, and nobody else's."""
 
     kind: str
     text: str
+    unsent: bool = False
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Verdict:
 
 
 def written(lines: Sequence[Line]) -> list[str]:
-    return [line.text for line in lines if line.kind == "text"]
+    return [line.text for line in lines if line.kind == "text" and not line.unsent]
 
 
 def entitled(witness: Sequence[Line], name: str) -> list[str]:
@@ -47,10 +49,15 @@ def entitled(witness: Sequence[Line], name: str) -> list[str]:
 def judge(
     witness: Sequence[Line], others: Mapping[str, Sequence[Line]], accepted: Collection[str], perhaps: Collection[str]
 ) -> Verdict:
-    """`accepted` must be there once, `perhaps` (asked for, not answered) once at most, nothing else at all."""
+    """`accepted` must be there once, `perhaps` (asked for, not answered) once at most, nothing else at all. What its
+    author is shown as unsent must be nowhere else."""
     verdict = Verdict()
     whole = written(witness)
-    _count(verdict, "the witness", Counter(accepted), whole)
+    unsent = {line.text for lines in others.values() for line in lines if line.unsent}
+    _count(verdict, "the witness", Counter(set(accepted) - unsent), whole)
+    sent = sorted(unsent & set(whole))
+    verdict.unknown += len(sent)
+    verdict.examples += [f"{text!r} is shown as unsent and was sent" for text in sent[:1]]
     strange = sorted(set(whole) - set(accepted) - set(perhaps))
     verdict.unknown += len(strange)
     verdict.examples += [f"nobody wrote {text!r}" for text in strange[:1]]
