@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coterie.client.new_group import new_group
 from coterie.client.own import Own
+from coterie.client.rooms.new_group import new_group
 from coterie.client.state import DeviceState
 from coterie.group.context import new_context
 from coterie.group.suites import Suite

@@ -14,12 +14,13 @@ from typing import Final
 
 import apsw
 
-from coterie.client import Device, MessageFacts, Passphrase, commits
+from coterie.client import Device, MessageFacts, Passphrase
 from coterie.client.chores import ChoreKind
-from coterie.client.online import NotSettled, connect
-from coterie.client.plan import CommitPlan, plan_commit
-from coterie.client.room_writer import RoomWriter
-from coterie.client.wishes import Action
+from coterie.client.online.session import NotSettled, connect
+from coterie.client.rooms import commits
+from coterie.client.rooms.plan import CommitPlan, plan_commit
+from coterie.client.rooms.wishes import Action
+from coterie.client.rooms.writer import RoomWriter
 from coterie.group.context import with_admins
 from coterie.ids import MemberId, RoomId
 from tests.serving import RunningServer, running_server

@@ -8,15 +8,16 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from coterie.client import Device, commits
-from coterie.client.blobs import put_blob
+from coterie.client import Device
 from coterie.client.device import NoMember, OwnMember
-from coterie.client.online import connect
-from coterie.client.packages import claim
-from coterie.client.plan import CommitPlan
-from coterie.client.posts import send_posts
-from coterie.client.room_writer import RoomWriter
-from coterie.client.wishes import Action, encode_rename
+from coterie.client.inbox.packages import claim
+from coterie.client.inbox.posts import send_posts
+from coterie.client.online.session import connect
+from coterie.client.rooms import commits
+from coterie.client.rooms.blobs import put_blob
+from coterie.client.rooms.plan import CommitPlan
+from coterie.client.rooms.wishes import Action, encode_rename
+from coterie.client.rooms.writer import RoomWriter
 from coterie.ids import RoomId
 from coterie.wire import frames
 from tests.client.newsroom import (

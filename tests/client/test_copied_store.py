@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from coterie.client import Device, RoomState
 from coterie.client.connection import Superseded
-from coterie.client.outgoing import queue_text
+from coterie.client.rooms.outgoing import queue_text
 from tests.client.newsroom import Newsroom, epoch, newsroom, not_yet, settle, texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,9 +7,9 @@ import coterie_mls
 import pytest
 import pytest_asyncio
 
-from coterie.client.online import connect
-from coterie.client.packages import FULL_STOCK, LOW_STOCK, claim
-from coterie.client.registration import ClockApart
+from coterie.client.inbox.packages import FULL_STOCK, LOW_STOCK, claim
+from coterie.client.membership.registration import ClockApart
+from coterie.client.online.session import connect
 from coterie.wire import frames
 from tests.client.newsroom import Newsroom, epoch, newsroom, settle, texts
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from coterie.client import MessageState, RoomState
-from coterie.client.outgoing import queue_text
+from coterie.client.rooms.outgoing import queue_text
 from coterie.errors import OfflineError
 from tests.client.newsroom import Newsroom, newsroom, next_text, running, texts, until
 
@@ -127,7 +127,7 @@ async def test_device_that_was_away_while_it_was_removed_and_added_twice_is_back
     gazette: Newsroom, monkeypatch: pytest.MonkeyPatch, wait_ms: int
 ) -> None:
     """All of it waits in queue and inbox; each Base belongs to its Welcome, and none is given up before its turn."""
-    monkeypatch.setattr("coterie.client.inbox._WAIT_MS", wait_ms)
+    monkeypatch.setattr("coterie.client.inbox.inbox._WAIT_MS", wait_ms)
     ada, bo = gazette["Ada"], gazette["Bo"]
     room = await gazette.room(f"in and out {wait_ms}", "Ada", "Bo")
     for number in range(2):

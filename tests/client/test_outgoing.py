@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from coterie.client import outgoing
-from coterie.client.after_commit import PendingPlan, commit_won
 from coterie.client.facts import MessageState
-from coterie.client.incoming import Arrived, Incoming
-from coterie.client.outgoing import NEXT, Event, Outgoing, state_of
+from coterie.client.rooms import outgoing
+from coterie.client.rooms.after_commit import PendingPlan, commit_won
+from coterie.client.rooms.incoming import Arrived, Incoming
+from coterie.client.rooms.outgoing import NEXT, Event, Outgoing, state_of
 from coterie.client.state import DeviceState
 from coterie.ids import RoomId
 from coterie.store.groups import PendingRow

@@ -6,11 +6,12 @@ import pytest
 import pytest_asyncio
 from coterie_mls import Application, MlsError
 
-from coterie.client import Device, MessageState, RoomState, membership
+from coterie.client import Device, MessageState, RoomState
 from coterie.client.connection import NotInForce, ServerRefused
-from coterie.client.online import connect
-from coterie.client.posts import check_bundle
-from coterie.client.registration import Registration
+from coterie.client.inbox.posts import check_bundle
+from coterie.client.membership import changes
+from coterie.client.membership.registration import Registration
+from coterie.client.online.session import connect
 from coterie.group.entry import Inline, decode_entry_untrusted
 from coterie.group.exports import post_token, read_token
 from coterie.group.inbox import seal_entry
@@ -36,7 +37,7 @@ async def only_the_register(device: Device, member: MemberId) -> None:
     connection = await connect(device._state)
     registration = Registration(device._state, connection)
     await registration.sync()
-    await membership.remove_member(device._state, registration, member)
+    await changes.remove_member(device._state, registration, member)
     await connection.close()
 
 

@@ -7,14 +7,15 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from coterie.client import Device, RoomState, commits, stuck
+from coterie.client import Device, RoomState
 from coterie.client.chores import ChoreKind
 from coterie.client.device import RoomNotLive
-from coterie.client.online import connect
-from coterie.client.outgoing import encrypt_waiting, queue_text
-from coterie.client.plan import CommitPlan, plan_commit
-from coterie.client.stuck import NotStuck
-from coterie.client.wishes import Action
+from coterie.client.online.session import connect
+from coterie.client.rooms import commits, stuck
+from coterie.client.rooms.outgoing import encrypt_waiting, queue_text
+from coterie.client.rooms.plan import CommitPlan, plan_commit
+from coterie.client.rooms.stuck import NotStuck
+from coterie.client.rooms.wishes import Action
 from coterie.group import entry
 from coterie.group.exports import post_token
 from coterie.group.inbox_bodies import Stuck, Succession

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from coterie_mls import Client
 
-from coterie.client.plan import (
+from coterie.client.rooms.plan import (
     ADDS_PER_COMMIT,
     ADDS_WITH_PATH,
     LONGEST_DELAY_MS,
@@ -15,8 +15,8 @@ from coterie.client.plan import (
     _delay,
     plan_commit,
 )
+from coterie.client.rooms.wishes import Action, encode_rename, wish_by_will, wish_refused_out
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action, encode_rename, wish_by_will, wish_refused_out
 from coterie.group.context import encode_context, with_admins
 from coterie.group.credential import LeafClaim, encode_credential
 from coterie.group.roster import Roster

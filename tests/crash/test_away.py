@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from coterie.client.outgoing import queue_text
+from coterie.client.rooms.outgoing import queue_text
 from tests.client.newsroom import Newsroom, newsroom, texts
 from tests.crash.victim import run_device
 

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from coterie.client import Device, MessageState
-from coterie.client.registration import ClockApart
-from coterie.server.serve import ClockBehind
+from coterie.client.membership.registration import ClockApart
+from coterie.server.clock import ClockBehind
 from tests.client.newsroom import FakeClock, Newsroom, newsroom, texts
 from tests.crash.device import PASSPHRASE
 from tests.serving import serving_here

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from coterie.client import Device
-from coterie.client.outgoing import queue_text
+from coterie.client.rooms.outgoing import queue_text
 from coterie.ids import RoomId
 from coterie.store.wrap import DeviceExists
 from tests.client.newsroom import Newsroom, newsroom, texts

@@ -12,7 +12,7 @@ import pytest
 from coterie_mls import Client
 
 from coterie.client.facts import RoomState
-from coterie.client.online import NotSettled
+from coterie.client.online.session import NotSettled
 from coterie.group.credential import encode_credential
 from coterie.group.entry import MLS_MESSAGE, make_entry
 from coterie.group.exports import post_token, read_token

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coterie.client.registration import ClockApart, RegisterAlarm
+from coterie.client.membership.registration import ClockApart, RegisterAlarm
 from coterie.trust import Register, apply
 from coterie.trust.kinds import MemberRemoved, ProfileSet
 from coterie.wire import frames

@@ -60,7 +60,7 @@ async def test_a_word_about_entries_that_are_not_here_waits_and_people_are_told(
     scene: Scene, seq: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That the room goes on all the same, the claimant named, comes with the exchange of proofs."""
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
     group = scene.bo.state.group_of(scene.crew)
     assert group.chain is not None
     await bo_says(scene, Head(RegisterHead(seq, EntryHash(b"h" * 32)), group.cursor, group.chain), "trust me")

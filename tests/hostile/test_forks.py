@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coterie.client import Device
 from coterie.client.facts import RoomState
-from coterie.client.wishes import Action
+from coterie.client.rooms.wishes import Action
 from coterie.ids import QueueId
 from coterie.wire import frames
 from coterie.wire.frames import Frame, Request

@@ -184,7 +184,7 @@ async def test_a_server_that_says_nothing_leaves_the_message_queued_and_says_so(
 async def test_a_post_swallowed_or_answered_with_a_lie_is_sent_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
 
     class Swallowed(Trick):
         def asked(self, wire: Wire, request: Request) -> Iterable[Frame]:

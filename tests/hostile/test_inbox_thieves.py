@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from coterie.client.packages import inbox_keys, own_bundle
+from coterie.client.inbox.packages import inbox_keys, own_bundle
 from coterie.group.inbox import (
     BadInboxEntry,
     InboxRefusal,

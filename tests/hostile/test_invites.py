@@ -9,8 +9,8 @@ import pytest
 from coterie.client import Device
 from coterie.client.connection import NotInForce
 from coterie.client.device import system_clock
-from coterie.client.entering import NoPacket
-from coterie.client.registration import RegisterAlarm
+from coterie.client.membership.entering import NoPacket
+from coterie.client.membership.registration import RegisterAlarm
 from coterie.ids import Seed
 from coterie.trust import RegisterError
 from coterie.trust.address import parse_address

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coterie.client.registration import RegisterAlarm
+from coterie.client.membership.registration import RegisterAlarm
 from coterie.ids import Seed
 from coterie.trust.author import NewMemberKeys
 from coterie.trust.entry import decode_entry_untrusted

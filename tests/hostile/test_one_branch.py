@@ -9,7 +9,7 @@ import pytest
 
 from coterie.client import Device
 from coterie.client.facts import RoomState
-from coterie.client.wishes import Action
+from coterie.client.rooms.wishes import Action
 from coterie.ids import RoomId
 from coterie.store import wrap
 from coterie.wire import frames

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 import coterie_mls
 import pytest
 
-from coterie.client import Device, commits
+from coterie.client import Device
 from coterie.client.facts import MessageState, RoomState
-from coterie.client.wishes import Action
+from coterie.client.rooms import commits
+from coterie.client.rooms.wishes import Action
 from coterie.content import encode_text
 from coterie.group.entry import InBlob, decode_entry_untrusted
 from coterie.group.heads import Head, seal_head
@@ -242,7 +243,7 @@ def claiming_a_far_register(who: Person) -> Iterator[None]:
 async def test_a_message_that_names_a_far_register_is_shown_after_ten_minutes_and_its_author_named(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
     ada, bo = scene.ada, scene.bo
     with claiming_a_far_register(bo):
         await bo.device.send(scene.pair, "trust me")
@@ -272,7 +273,7 @@ async def test_a_message_that_names_a_far_register_is_shown_after_ten_minutes_an
 async def test_a_commit_that_names_a_far_register_makes_stuck_after_ten_minutes_and_is_mended(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
     ada, bo = scene.ada, scene.bo
     with bo.state.groups.changing():
         bo.state.store.rooms.wish(scene.pair, Action.UPDATE, b"", bo.state.now())

@@ -10,10 +10,10 @@ from functools import partial
 import msgspec
 import pytest
 
-from coterie.client import commits, outgoing
 from coterie.client.facts import MessageState, RoomState
-from coterie.client.new_group import new_group
-from coterie.client.wishes import Action
+from coterie.client.rooms import commits, outgoing
+from coterie.client.rooms.new_group import new_group
+from coterie.client.rooms.wishes import Action
 from coterie.group.context import new_context
 from coterie.group.exports import post_token
 from coterie.group.inbox_bodies import Base, Rejoin, Welcome
@@ -66,7 +66,7 @@ def welcomes_name(patch: pytest.MonkeyPatch, queue: QueueId) -> None:
 
 def an_hour_passes(patch: pytest.MonkeyPatch) -> None:
     """For what waits in inboxes: everybody's clock goes on, the server's too."""
-    patch.setattr("coterie.client.inbox._WAIT_MS", -1)
+    patch.setattr("coterie.client.inbox.inbox._WAIT_MS", -1)
 
 
 async def assert_pair_goes_on(scene: Scene) -> None:
@@ -244,7 +244,7 @@ class Dropped(Trick):
 
 async def test_a_base_counts_only_from_who_added_the_device(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bo knows all the numbers; his Base is there before Ada's, who added Cy."""
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
     ada, bo, cy = scene.people
     ada.twin.trick = held = Dropped(inbox_of(cy))
     await ada.device.add_to_room(scene.pair, cy.member)
@@ -273,7 +273,7 @@ async def test_a_ciphertext_that_comes_back_in_another_room_is_not_taken_as_sent
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cy, in league with the server, posts to Crew what Bo wrote to Pair; in Pair it is held back."""
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
     ada, bo, cy = scene.people
     bo.twin.trick = held = Dropped(queue_of(bo, scene.pair))
     sent = await bo.device.send(scene.pair, "for Ada", wait=0.2)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from coterie_mls import SUITE_CLASSICAL, SUITE_XWING
 
-from coterie.client.packages import NoKeyPackage
+from coterie.client.inbox.packages import NoKeyPackage
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
 from coterie.wire.frames import Frame, Request

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import pytest
 
-from coterie.client.registration import RegisterAlarm
+from coterie.client.membership.registration import RegisterAlarm
 from coterie.ids import InviteId
 from coterie.trust.entry import entry_hash
 from coterie.trust.kinds import InviteIssued, Role

@@ -7,7 +7,7 @@ import pytest
 from coterie_mls import MlsError, StagedCommit
 
 from coterie.client.connection import NotInForce
-from coterie.client.registration import RegisterAlarm
+from coterie.client.membership.registration import RegisterAlarm
 from coterie.group.exports import read_token
 from coterie.group.inbox import seal_entry
 from coterie.group.inbox_bodies import KeyWanted, Rejoin

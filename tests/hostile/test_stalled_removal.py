@@ -26,7 +26,7 @@ async def test_nothing_is_encrypted_while_the_removed_device_could_read_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coterie.client.device.WAIT_S", 0.5)
-    monkeypatch.setattr("coterie.client.shared_session.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("coterie.client.online.shared_session.LAST_WORDS_SECONDS", 0.2)
     ada, bo, crew = scene.ada, scene.bo, scene.crew
     ada.twin.trick = bo.twin.trick = Stalled()
 

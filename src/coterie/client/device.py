@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from coterie.client import membership, outgoing, stuck, views
+from coterie.client import views
 from coterie.client.connection import Backoff, MalformedAnswer, ServerUnavailable
-from coterie.client.entering import Entering, Step
 from coterie.client.facts import (
     AlarmFacts,
     Identity,
@@ -29,13 +28,16 @@ from coterie.client.facts import (
     Synced,
 )
 from coterie.client.find import Id, Unknown, find
-from coterie.client.new_group import new_group
-from coterie.client.online import NotSettled, Online
+from coterie.client.membership import changes
+from coterie.client.membership.entering import Entering, Step
+from coterie.client.online.session import NotSettled, Online
+from coterie.client.online.shared_session import SharedSession
 from coterie.client.own import load_own
 from coterie.client.owner import DeviceLock
-from coterie.client.shared_session import SharedSession
+from coterie.client.rooms import outgoing, stuck
+from coterie.client.rooms.new_group import new_group
+from coterie.client.rooms.wishes import Action, encode_rename, wish_by_will
 from coterie.client.state import Clock, DeviceState
-from coterie.client.wishes import Action, encode_rename, wish_by_will
 from coterie.errors import CallerError, OfflineError, RefusedError
 from coterie.group.context import new_context, renamed
 from coterie.group.suites import Suite
@@ -229,7 +231,7 @@ class Device:
         Raises RegisterError (no power), OfflineError's children."""
         async with self._sessions.use() as session:
             await self._up_to_date(session)
-            invite = await membership.create_invite(
+            invite = await changes.create_invite(
                 self._state, session.home.registration, session.connection, role, seat_seconds, expires_seconds
             )
         return views.invite_facts(self._state, invite)
@@ -237,19 +239,19 @@ class Device:
     async def revoke_invite(self, invite: InviteId) -> None:
         """Returns once it is in the register: nobody can join with it any more. Raises RegisterError."""
         async with self._sessions.use() as session:
-            await membership.revoke_invite(self._state, session.home.registration, invite)
+            await changes.revoke_invite(self._state, session.home.registration, invite)
 
     async def remove_member(self, member: MemberId) -> None:
         """Returns once it is in the register; the key's rotation and the rooms' removals follow, as far as they can in
         the time. Raises RegisterError."""
         async with self._sessions.use() as session:
-            await membership.remove_member(self._state, session.home.registration, member)
+            await changes.remove_member(self._state, session.home.registration, member)
             await self._follow_up(session)
 
     async def remove_device(self, device: DeviceId) -> None:
         """As `remove_member`, for one device."""
         async with self._sessions.use() as session:
-            await membership.remove_device(self._state, session.home.registration, device)
+            await changes.remove_device(self._state, session.home.registration, device)
             await self._follow_up(session)
 
     async def set_profile(self, name: str) -> None:

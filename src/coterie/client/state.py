@@ -13,9 +13,9 @@ from pathlib import Path
 import coterie_mls
 
 from coterie.client.facts import RoomState
-from coterie.client.groups import GroupKeeper
+from coterie.client.group_keeper import GroupKeeper
+from coterie.client.membership.register import RegisterKeeper
 from coterie.client.own import Own
-from coterie.client.register import RegisterKeeper
 from coterie.group import chain
 from coterie.group.context import RoomContext, decode_context_untrusted
 from coterie.group.heads import NONCE_BYTES, Head, seal_head

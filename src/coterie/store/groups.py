@@ -39,7 +39,7 @@ class GroupRow:
 @dataclass(frozen=True)
 class PendingRow:
     """A commit that was made: `frame` is the encoded Advance but for its request id, `hash` that of its queue entry,
-    `plan` what is to follow once it has won (client.commits)."""
+    `plan` what is to follow once it has won (client.rooms.commits)."""
 
     group: GroupId
     epoch: int

@@ -21,7 +21,7 @@ class RoomRow:
 
 @dataclass(frozen=True)
 class Wish:
-    """`action` is a client.wishes.Action; `subject` a member id, a device id or the encoded new context."""
+    """`action` is a client.rooms.wishes.Action; `subject` a member id, a device id or the encoded new context."""
 
     id: int
     room: RoomId

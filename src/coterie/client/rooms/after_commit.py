@@ -9,8 +9,8 @@ import msgspec
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import MessageState, RoomState
+from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action
 from coterie.group.inbox_bodies import Base
 from coterie.group.verdict import Accepted, Change, ChangeKind
 from coterie.ids import DeviceId, MemberId, RoomId

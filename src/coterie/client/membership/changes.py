@@ -1,7 +1,7 @@
 """What this device does to the coterie's membership: invites and removals, as register entries."""
 
 from coterie.client.connection import Connection
-from coterie.client.registration import Registration
+from coterie.client.membership.registration import Registration
 from coterie.client.state import DeviceState
 from coterie.errors import RefusedError
 from coterie.ids import DeviceId, InviteId, MemberId, Seed

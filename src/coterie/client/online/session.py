@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final, Self
 
-from coterie.client import stuck
-from coterie.client.activity import Activity
 from coterie.client.connection import Connection, DeviceProof, MalformedAnswer, StoreWasCopied
-from coterie.client.home_worker import NOT_LOOKED_YET, HomeWorker
-from coterie.client.room_worker import RoomWorker
+from coterie.client.online.activity import Activity
+from coterie.client.online.home_worker import NOT_LOOKED_YET, HomeWorker
+from coterie.client.rooms import stuck
+from coterie.client.rooms.worker import RoomWorker
 from coterie.client.state import LIVE_STATES, DeviceState, nobody_home
 from coterie.errors import OfflineError
 from coterie.ids import QueueId, RoomId

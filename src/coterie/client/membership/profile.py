@@ -1,6 +1,6 @@
 """The member's own name: stored as wished, published in the register once the coterie key is here."""
 
-from coterie.client.registration import Registration
+from coterie.client.membership.registration import Registration
 from coterie.client.state import DeviceState
 from coterie.store.facts import Fact
 from coterie.trust import Register

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
+from coterie.client.rooms.wishes import wish_refused_out
 from coterie.client.state import DeviceState
-from coterie.client.wishes import wish_refused_out
 from coterie.group.inbox_bodies import HeadNotice, KeyDelivery
 from coterie.ids import DeviceId, InviteId
 from coterie.trust.coterie_key import key_hash

@@ -4,11 +4,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from coterie.client.blobs import BlobWrong, get_blob
 from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused
 from coterie.client.facts import RoomState
-from coterie.client.incoming import Arrived, Incoming, WaitForBase, WaitForBlob, WaitForEnd, WaitForRegister
+from coterie.client.rooms.blobs import BlobWrong, get_blob
+from coterie.client.rooms.incoming import Arrived, Incoming, WaitForBase, WaitForBlob, WaitForEnd, WaitForRegister
 from coterie.client.state import DeviceState
 from coterie.group.exports import read_token
 from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted

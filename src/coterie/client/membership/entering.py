@@ -21,11 +21,11 @@ from coterie.client.connection import (
     WrongCoterie,
 )
 from coterie.client.facts import Identity
-from coterie.client.online import connect
+from coterie.client.inbox.packages import open_inbox, refill
+from coterie.client.membership.profile import publish_name
+from coterie.client.membership.registration import Registration
+from coterie.client.online.session import connect
 from coterie.client.own import Own, load_own
-from coterie.client.packages import open_inbox, refill
-from coterie.client.profile import publish_name
-from coterie.client.registration import Registration
 from coterie.client.state import Clock, DeviceState
 from coterie.errors import CallerError, PeerError
 from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, Seed

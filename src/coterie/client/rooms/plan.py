@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from coterie.client.rooms.wishes import Action, decode_rename
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action, decode_rename
 from coterie.group.context import RoomContext, renamed
 from coterie.group.credential import LeafClaim
 from coterie.group.judge import settled

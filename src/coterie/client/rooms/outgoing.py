@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 from coterie.client.facts import MessageState, RoomState
+from coterie.client.rooms.wishes import wish_refused_out
 from coterie.client.state import DeviceState
-from coterie.client.wishes import wish_refused_out
 from coterie.content import encode_leave, encode_text
 from coterie.group.entry import make_entry
 from coterie.group.exports import post_token

@@ -3,9 +3,9 @@
 import coterie_mls
 from coterie_mls import SUITE_CLASSICAL, SUITE_XWING, MlsError
 
-from coterie.client.commits import Claimed
 from coterie.client.connection import Connection, ServerRefused
-from coterie.client.posts import BundleRefused, check_bundle
+from coterie.client.inbox.posts import BundleRefused, check_bundle
+from coterie.client.rooms.commits import Claimed
 from coterie.client.state import DeviceState
 from coterie.errors import RefusedError
 from coterie.group.credential import MalformedCredential, claim_package_untrusted

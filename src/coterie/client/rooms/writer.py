@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from coterie.client import commits, outgoing
-from coterie.client.after_commit import decode_plan
-from coterie.client.blobs import put_blob
 from coterie.client.connection import Connection
-from coterie.client.packages import NoKeyPackage, claim
-from coterie.client.plan import CommitPlan, plan_commit
+from coterie.client.inbox.packages import NoKeyPackage, claim
+from coterie.client.rooms import commits, outgoing
+from coterie.client.rooms.after_commit import decode_plan
+from coterie.client.rooms.blobs import put_blob
+from coterie.client.rooms.plan import CommitPlan, plan_commit
+from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action
 from coterie.errors import CoterieError
 from coterie.group.inbox_bodies import Kind, decode_body_untrusted
 from coterie.ids import DeviceId, GroupId

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from coterie.client.after_register import entries_learned
 from coterie.client.connection import Connection
+from coterie.client.membership.after_register import entries_learned
 from coterie.client.state import DeviceState
 from coterie.errors import OfflineError, PeerError, RefusedError
 from coterie.ids import EntryHash

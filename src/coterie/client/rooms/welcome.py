@@ -3,9 +3,9 @@
 import coterie_mls
 from coterie_mls import MlsError
 
-from coterie.client import stuck
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
+from coterie.client.rooms import stuck
 from coterie.client.state import LIVE_STATES, DeviceState
 from coterie.errors import PeerError
 from coterie.group.context import MalformedContext, RoomContext, decode_context_untrusted

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from coterie_mls import MlsError
 
-from coterie.client import outgoing
-from coterie.client.activity import Activity, Worker
-from coterie.client.blobs import BlobWrong
 from coterie.client.connection import Connection, ServerRefused, ServerUnavailable
-from coterie.client.new_group import room_terms
-from coterie.client.room_reader import RoomReader
-from coterie.client.room_writer import RoomWriter
+from coterie.client.online.activity import Activity, Worker
+from coterie.client.rooms import outgoing
+from coterie.client.rooms.blobs import BlobWrong
+from coterie.client.rooms.new_group import room_terms
+from coterie.client.rooms.reader import RoomReader
+from coterie.client.rooms.writer import RoomWriter
 from coterie.client.state import LIVE_STATES, DeviceState
 from coterie.group.suites import NeedsAnotherCoterie
 from coterie.ids import RoomId

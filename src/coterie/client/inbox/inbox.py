@@ -6,13 +6,13 @@ from enum import Enum, auto
 
 from coterie_mls import MlsError
 
-from coterie.client import stuck, welcome
-from coterie.client.blobs import BlobWrong, get_blob
 from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused
-from coterie.client.packages import inbox_keys
+from coterie.client.inbox.packages import inbox_keys
+from coterie.client.rooms import stuck, welcome
+from coterie.client.rooms.blobs import BlobWrong, get_blob
+from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action
 from coterie.group import chain
 from coterie.group.inbox import (
     INBOX_TTL_MS,

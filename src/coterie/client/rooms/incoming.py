@@ -14,12 +14,12 @@ import coterie_mls
 import msgspec
 from coterie_mls import MlsError
 
-from coterie.client import stuck
-from coterie.client.after_commit import commit_merged, commit_won, keep_unsent
-from coterie.client.content_row import readable
 from coterie.client.facts import MessageState, RoomState
+from coterie.client.rooms import stuck
+from coterie.client.rooms.after_commit import commit_merged, commit_won, keep_unsent
+from coterie.client.rooms.content_row import readable
+from coterie.client.rooms.wishes import Action
 from coterie.client.state import LIVE_STATES, DeviceState
-from coterie.client.wishes import Action
 from coterie.group import chain
 from coterie.group.commit import commit_of
 from coterie.group.credential import claim_untrusted

@@ -13,8 +13,8 @@ import coterie_mls
 import msgspec
 from coterie_mls import KeyPackage, MlsError
 
-from coterie.client.after_commit import PendingPlan, sentence
-from coterie.client.plan import CommitPlan
+from coterie.client.rooms.after_commit import PendingPlan, sentence
+from coterie.client.rooms.plan import CommitPlan
 from coterie.client.state import DeviceState
 from coterie.errors import RefusedError
 from coterie.group.commit import planned_commit

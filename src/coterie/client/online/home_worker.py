@@ -4,18 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from coterie.client import packages, stuck
-from coterie.client.activity import Activity, Worker
 from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused, ServerUnavailable
 from coterie.client.facts import RoomState
-from coterie.client.inbox import Inbox
-from coterie.client.posts import send_posts
-from coterie.client.profile import publish_name
-from coterie.client.registration import Registration
-from coterie.client.rotation import rotate
+from coterie.client.inbox import packages
+from coterie.client.inbox.inbox import Inbox
+from coterie.client.inbox.posts import send_posts
+from coterie.client.membership.profile import publish_name
+from coterie.client.membership.registration import Registration
+from coterie.client.membership.rotation import rotate
+from coterie.client.online.activity import Activity, Worker
+from coterie.client.rooms import stuck
+from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action
 from coterie.errors import CoterieError, RefusedError
 from coterie.group.inbox import INBOX_TTL_MS
 from coterie.group.inbox_bodies import KeyWanted

@@ -9,9 +9,9 @@ from typing import Final
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
-from coterie.client.new_group import new_group
+from coterie.client.rooms.new_group import new_group
+from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
-from coterie.client.wishes import Action
 from coterie.errors import RefusedError
 from coterie.group.inbox_bodies import Rejoin, Stuck, Succession
 from coterie.group.judge import settled

@@ -1,7 +1,7 @@
 """A new generation of the coterie key: stored first, then appended, and sent to the others only when accepted."""
 
 from coterie.client.chores import ChoreKind
-from coterie.client.registration import Registration
+from coterie.client.membership.registration import Registration
 from coterie.client.state import DeviceState
 from coterie.ids import CoterieKey
 from coterie.trust import Register, RegisterError

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from coterie.client.online import Online, go_online
+from coterie.client.online.session import Online, go_online
 from coterie.client.state import DeviceState
 from coterie.errors import CoterieError
 
