@@ -35,6 +35,15 @@ class ServerCertificate:
     spki_hash: bytes
 
 
+def certificate_to_serve(certificate: Path | None, key: Path | None, folder: Path) -> ServerCertificate:
+    """The one given, else the one in `folder`. Raises BadCertificate, CallerError."""
+    if certificate is not None and key is not None:
+        return given_certificate(certificate, key)
+    if certificate is not None or key is not None:
+        raise CallerError("--cert and --key belong together", "give both or neither")
+    return own_certificate(folder, datetime.datetime.now(datetime.UTC))
+
+
 def own_certificate(folder: Path, now: datetime.datetime) -> ServerCertificate:
     """The self-signed one in `folder`, made if missing: ECDSA P-256, no names of the host."""
     certificate, key = folder / "certificate.pem", folder / "certificate.key"

