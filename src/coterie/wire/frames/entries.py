@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from coterie.wire import limits
 from coterie.wire.fields import Hash, HashOrNone, Number, Payload, Queue, Token
-from coterie.wire.frames.frame import Frame
+from coterie.wire.frames.frame import Frame, Part
 
 
 class Read(Frame, tag=19, frozen=True):
@@ -36,7 +36,7 @@ class Unfollow(Frame, tag=21, frozen=True):
     queue: Queue
 
 
-class QueueEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class QueueEntry(Part, frozen=True):
     """Entry `n`, appended at log time `at` (ms). `payload` is None if it expired: `hash` (SHA-256) stands for it."""
 
     n: Number
@@ -45,7 +45,7 @@ class QueueEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     hash: HashOrNone = b""
 
 
-class EpochEnd(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class EpochEnd(Part, frozen=True):
     """The epoch a token reads ended with entry `n`, the commit; these are the next tokens (SHA-256) that it installed.
     A reader compares them with what the commit's exporter gives, and merges only if they are equal."""
 

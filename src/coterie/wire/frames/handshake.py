@@ -5,10 +5,10 @@ Also `Position`, which comes later: it is kept for the next handshake.
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from coterie.wire.fields import Coterie, Counter, Device, Invite, Nonce, Number, Public, Signature
-from coterie.wire.frames.frame import Frame
+from coterie.wire.frames.frame import Frame, Part
 from coterie.wire.frames.register import SignedHead
 
 
@@ -52,7 +52,7 @@ class ProveFounding(Frame, tag=5, frozen=True):
     signature: Signature
 
 
-class Limits(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Limits(Part, frozen=True):
     """What this hub takes. Bytes and counts."""
 
     frame: int

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from coterie.wire import limits
 from coterie.wire.fields import Blobs, Hash, Key, Number, Payload, Queue, Token, Ttl
-from coterie.wire.frames.frame import Frame
+from coterie.wire.frames.frame import Frame, Part
 from coterie.wire.queues import QueueTerms
 
 
@@ -47,7 +47,7 @@ class Stale(Frame, tag=68, frozen=True):
     epoch: Number
 
 
-class Delivery(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Delivery(Part, frozen=True):
     """An inbox post that goes with a commit, or not at all."""
 
     queue: Queue

@@ -1,12 +1,10 @@
 """The register: read, pushed, appended to; its end is signed (docs/protocol/register.md)."""
 
-from msgspec import Struct
-
 from coterie.wire.fields import Entry, Hash, Number, Signature
-from coterie.wire.frames.frame import Frame
+from coterie.wire.frames.frame import Frame, Part
 
 
-class SignedHead(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class SignedHead(Part, frozen=True):
     """The register's end as the hub signs it with the service key (trust.heads)."""
 
     generation: Number
