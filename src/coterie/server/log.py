@@ -8,7 +8,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,10 +113,8 @@ class Log:
         """Send one record; the engine answers to `reply`. Returns when the bytes are on their way, which promises
         nothing. Raises LogUnavailable."""
         client = await self._connected()
-        try:
+        with _while_it_is_there():
             await client.publish(self._subject, content, reply=reply)
-        except (NatsError, OSError) as error:
-            raise LogUnavailable(f"the engine is gone: {type(error).__name__}") from None
 
     @contextlib.asynccontextmanager
     async def answers(self, inbox: str, take: Callable[[str, bytes], None]) -> AsyncIterator[asyncio.Event]:
@@ -128,10 +126,8 @@ class Log:
         async def pass_on(message: Msg) -> None:
             take(message.subject, message.data)
 
-        try:
+        with _while_it_is_there():
             subscription = await client.subscribe(f"{inbox}.*", cb=pass_on)
-        except (NatsError, OSError) as error:
-            raise LogUnavailable(f"the engine is gone: {type(error).__name__}") from None
         try:
             yield lost
         finally:
@@ -165,10 +161,8 @@ class Log:
         arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
         """None: the connection is lost."""
         inbox = client.new_inbox()
-        try:
+        with _while_it_is_there():
             subscription = await client.subscribe(inbox, cb=arrived.put, pending_bytes_limit=_PENDING_BYTES)
-        except (NatsError, OSError) as error:
-            raise LogUnavailable(f"the engine is gone: {type(error).__name__}") from None
         losing = asyncio.ensure_future(lost.wait())
         losing.add_done_callback(lambda _: arrived.put_nowait(None))
         try:
@@ -264,6 +258,15 @@ class Log:
         }
 
 
+@contextlib.contextmanager
+def _while_it_is_there() -> Iterator[None]:
+    """Raises LogUnavailable when what is asked of the engine finds it gone."""
+    try:
+        yield
+    except (NatsError, OSError) as error:
+        raise LogUnavailable(f"the engine is gone: {type(error).__name__}") from None
+
+
 async def _next(arrived: asyncio.Queue[Msg | None]) -> Msg:
     """Raises LogUnavailable when the connection is lost or two heartbeats failed to come."""
     try:
@@ -281,11 +284,9 @@ async def _keep_flowing(client: Client, message: Msg, after: int) -> None:
     headers = message.headers or {}
     answer_to = message.reply or headers.get("Nats-Consumer-Stalled")
     last = headers.get("Nats-Last-Stream")
-    try:
-        if answer_to:
+    if answer_to:
+        with _while_it_is_there():
             await client.publish(answer_to)
-    except (NatsError, OSError) as error:
-        raise LogUnavailable(f"the engine is gone: {type(error).__name__}") from None
     if last is not None and int(last) > after:
         raise LogUnavailable(f"the engine sent {last} and {after} came")
 
