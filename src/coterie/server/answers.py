@@ -31,6 +31,11 @@ def unavailable(request: int) -> Error:
     )
 
 
+def no_queue(request: int) -> Error:
+    """Whether it is not there or the token does not fit it, is not said."""
+    return Error(request, ErrorCode.NO_QUEUE.value, REFUSALS[ErrorCode.NO_QUEUE])
+
+
 def disk_full(request: int) -> Error:
     return Error(
         request, ErrorCode.DISK_FULL.value, "the server's disk is nearly full; nothing was written", DISK_SECONDS

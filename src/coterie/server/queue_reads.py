@@ -134,6 +134,6 @@ def _pushed(follow: Follow, after: int, entries: list[PageEntry]) -> frames.Push
 
 def _refuse(connection: DeviceConnection, request: int, page: Beyond | None) -> None:
     if page is None:
-        connection.error(request, ErrorCode.NO_QUEUE, answers.REFUSALS[ErrorCode.NO_QUEUE])
+        connection.send(answers.no_queue(request))
     else:
         connection.send(frames.Behind(request, page.n, page.epoch))

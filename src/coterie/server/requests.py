@@ -3,7 +3,6 @@
 Tokens, sizes and rates are checked here, by the view as it stands; whatever must be decided once goes to the log.
 """
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +25,7 @@ from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
 from coterie.wire.frames import Frame, Request
 from coterie.wire.limits import FRAME_BYTES
-from coterie.wire.queues import QueuePurpose, queue_id
+from coterie.wire.queues import QueuePurpose, queue_id, token_hash
 
 if TYPE_CHECKING:
     from coterie.server.hub import Hub
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 REGISTER_BYTES: Final = FRAME_BYTES - 1024
 NO_QUEUE: Final = QueueId(bytes(32))
 """Stands for the inbox of a delivery whose token does not fit: no queue has this id."""
-
 
 Entrance = Callable[["Requests", DeviceConnection, Any], None]
 
@@ -55,8 +53,8 @@ class Requests:
 
     def post(self, connection: DeviceConnection, request: frames.Post) -> None:
         row = self._hub.view.queue(request.queue)
-        if row is None or not self._hub.view.post_fits(row, request.epoch, _hash(request.token)):
-            connection.error(request.id, ErrorCode.NO_QUEUE, answers.REFUSALS[ErrorCode.NO_QUEUE])
+        if row is None or not self._hub.view.post_fits(row, request.epoch, token_hash(request.token)):
+            connection.send(answers.no_queue(request.id))
             return
         operation = operations.Post(
             request.queue, request.epoch, request.key, request.payload, request.blobs, request.ttl
@@ -69,9 +67,9 @@ class Requests:
         if row is None or not (
             _fits(row.close, request.token)
             if row.purpose is QueuePurpose.INBOX
-            else view.post_fits(row, request.epoch, _hash(request.token))
+            else view.post_fits(row, request.epoch, token_hash(request.token))
         ):
-            connection.error(request.id, ErrorCode.NO_QUEUE, answers.REFUSALS[ErrorCode.NO_QUEUE])
+            connection.send(answers.no_queue(request.id))
             return
         operation = operations.Advance(
             request.queue,
@@ -87,7 +85,7 @@ class Requests:
 
     def _delivery(self, delivery: frames.Delivery) -> operations.Delivery:
         row = self._hub.view.queue(delivery.queue)
-        if row is None or not self._hub.view.post_fits(row, delivery.epoch, _hash(delivery.token)):
+        if row is None or not self._hub.view.post_fits(row, delivery.epoch, token_hash(delivery.token)):
             # it keeps its place, so that `undelivered` counts as the device does
             return operations.Delivery(NO_QUEUE, 0, delivery.key, b"")
         return operations.Delivery(delivery.queue, delivery.epoch, delivery.key, delivery.payload, delivery.blobs)
@@ -107,7 +105,7 @@ class Requests:
         if row is None:
             connection.send(frames.Done(request.id))
         elif not _fits(row.close, request.secret):
-            connection.error(request.id, ErrorCode.NO_QUEUE, answers.REFUSALS[ErrorCode.NO_QUEUE])
+            connection.send(answers.no_queue(request.id))
         else:
             self._submit(connection, request.id, operations.CloseQueue(request.queue), connection.reply)
 
@@ -329,9 +327,5 @@ def _device(connection: DeviceConnection) -> DeviceId:
     return connection.proven.device
 
 
-def _hash(token: bytes) -> bytes:
-    return hashlib.sha256(token).digest()
-
-
 def _fits(kept: bytes, secret: bytes) -> bool:
-    return bool(kept) and hmac.compare_digest(kept, _hash(secret))
+    return bool(kept) and hmac.compare_digest(kept, token_hash(secret))
