@@ -107,8 +107,8 @@ def test_epochs_are_forgotten_with_the_commit_that_ended_them(scene: Scene) -> N
     row = scene.view.queue(queue_named("room"))
     assert row is not None
     assert row.epoch == 1
-    assert not scene.view.read_fits(row, read_hash("room"))
-    assert scene.view.read_fits(row, bytes(32))
+    assert scene.view.read_end(row, read_hash("room")) is None
+    assert scene.view.read_end(row, bytes(32)) == 0
 
 
 def test_unused_queue_goes_after_its_ttl_and_not_before(scene: Scene) -> None:

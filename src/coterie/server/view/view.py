@@ -138,9 +138,6 @@ class View(Lookup):
         held = row.post if epoch == row.epoch else self.post_hash(row.number, epoch)
         return held is not None and hmac.compare_digest(held, token_hash)
 
-    def read_fits(self, row: QueueRow, token_hash: bytes) -> bool:
-        return self.read_end(row, token_hash) is not None
-
     def highest_counter(self, device: DeviceId) -> int:
         """The highest store counter seen of this device; 0: it never connected."""
         row = self.session(device)
