@@ -40,7 +40,7 @@ class DeviceConnection(WSListener):
         self.joined = False
         """A newcomer whose `Joined` was accepted on this connection."""
         self.follows: dict[QueueId, Follow] = {}
-        self.lane = Lane(self._pause_intake, self._resume_intake)
+        self.lane = Lane(self._set_reading, self._set_reading)
         self.session: tuple[int, int] | None = None
         """Where in the log its session was opened."""
         self._handshake: Handshake | None = Handshake(hub.handshake_facts)
@@ -211,12 +211,6 @@ class DeviceConnection(WSListener):
             self.send(answers.internal(request))
 
     # Reading from the socket
-
-    def _pause_intake(self) -> None:
-        self._set_reading()
-
-    def _resume_intake(self) -> None:
-        self._set_reading()
 
     def _set_reading(self) -> None:
         if self._below.is_closing():

@@ -48,7 +48,7 @@ def operation_size(operation: AnyOperation) -> int:
 
 
 class Intake:
-    """`submit` takes an operation; `take` gives the next record's; `settle` frees what was answered."""
+    """`submit` takes an operation; `take` gives the next record's; `end` frees what was answered."""
 
     def __init__(self, on_waiting: Callable[[], None]) -> None:
         self._on_waiting = on_waiting

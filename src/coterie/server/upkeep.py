@@ -22,8 +22,6 @@ _DISK_TICKS: Final = 4
 """Often: a busy hub and its engine write 100 MB in a second."""
 _BLOB_TICKS: Final = 120
 _BLOBS_AT_ONCE: Final = 200
-
-
 _MEND_SECONDS: Final = 10.0
 _LONGEST_MEND_SECONDS: Final = 160.0
 _MEND_FREE_BYTES: Final = 16 * 1024**2
