@@ -20,7 +20,7 @@ from coterie.trust.bundle import MalformedBundle, decode_bundle_untrusted, verif
 from coterie.trust.entry import MalformedEntry, decode_entry_untrusted
 from coterie.trust.keys import ForgedSignature
 from coterie.trust.kinds import Founded, Joined
-from coterie.trust.reasons import NewerCoterie, RegisterError
+from coterie.trust.reasons import MALFORMED_ENTRY, NEWER_COTERIE, NewerCoterie, RegisterError
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
 from coterie.wire.frames import Frame, Request
@@ -203,11 +203,11 @@ class Requests:
             return True
         try:
             kind = decode_entry_untrusted(request.entry).kind
-        except MalformedEntry as error:
-            connection.error(request.id, ErrorCode.REGISTER_REFUSED, error.code)
+        except MalformedEntry:
+            connection.error(request.id, ErrorCode.REGISTER_REFUSED, MALFORMED_ENTRY)
             return False
-        except NewerCoterie as error:
-            connection.error(request.id, ErrorCode.REGISTER_REFUSED, error.code)
+        except NewerCoterie:
+            connection.error(request.id, ErrorCode.REGISTER_REFUSED, NEWER_COTERIE)
             return False
         if kind == (Joined.__name__ if connection.newcomer is not None else Founded.__name__):
             return True

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     WRONG_GENERATION = "wrong-generation"
 
 
+_NAMES: Final = frozenset(reason.value for reason in Reason)
 _SYNC: Final = "sync and try again"
 _NEW_INVITE: Final = "ask whoever invited you for a new invite"
 _REPORT: Final = "this does not happen by accident: report it to a steward"
@@ -77,6 +78,19 @@ _TEXTS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.DEVICE_GONE: ("this device was removed already", "nothing is left to do"),
     Reason.WRONG_GENERATION: ("the new key's generation is not the next one", _SYNC),
 }
+
+MALFORMED_ENTRY: Final = "malformed-entry"
+NEWER_COTERIE: Final = "newer-coterie"
+_BESIDE: Final = {
+    MALFORMED_ENTRY: "the entry is malformed",
+    NEWER_COTERIE: "the entry needs a newer Coterie on the server",
+}
+"""What a server also names, of entries on which there is nothing to judge."""
+
+
+def refusal_in_words(name: str) -> str:
+    """The sentence for a refusal that a server named. A name of a newer server stays as it is."""
+    return _TEXTS[Reason(name)][0] if name in _NAMES else _BESIDE.get(name, name)
 
 
 class RegisterError(RefusedError):

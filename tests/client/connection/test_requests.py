@@ -126,6 +126,16 @@ async def test_refusal_is_of_one_request_only(hub: Hub) -> None:
     await device.close()
 
 
+async def test_refusal_by_the_register_is_told_in_words(hub: Hub) -> None:
+    hub.on_request = lambda session, request: session.say(
+        Error(request.id, ErrorCode.REGISTER_REFUSED, "author-removed")
+    )
+    device = await hub.connect()
+    with pytest.raises(ServerRefused, match="the author's device or membership was removed"):
+        await device.request(post)
+    await device.close()
+
+
 async def test_connection_lost_while_waiting(hub: Hub) -> None:
     hub.on_request = lambda session, request: session.hang_up()
     device = await hub.connect()

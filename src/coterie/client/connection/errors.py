@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 
 from coterie.errors import DeviceError, OfflineError, PeerError, RefusedError
 from coterie.ids import FINGERPRINT_CHARS, PublicKey
+from coterie.trust.reasons import refusal_in_words
 from coterie.wire.codes import ErrorCode
 from coterie.wire.frames import Error
 
@@ -135,6 +136,7 @@ _FOR_NOW: Final = frozenset(
 def error_of(frame: Error) -> ServerRefused | ServerUnavailable:
     """The error that an `Error` frame stands for. A code of a newer server is a refusal."""
     words = "".join(char if char.isprintable() else " " for char in frame.message[:_SHOWN_CHARS]) or frame.code[:40]
+    words = refusal_in_words(words) if frame.code == ErrorCode.REGISTER_REFUSED else words
     retry_after = frame.retry_after if frame.retry_after is not None and frame.retry_after >= 0 else None
     if frame.code in _FOR_NOW:
         return ServerUnavailable(frame.code, words, retry_after)

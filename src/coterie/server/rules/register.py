@@ -3,8 +3,6 @@
 What an accepted entry ends for the server ends with it: sessions, key packages and packets of who is out of force.
 """
 
-from typing import Final
-
 from coterie.ids import DeviceId, EntryHash, PublicKey
 from coterie.server.rules.draft import Draft
 from coterie.server.rules.limits import JOIN_GRACE_MS
@@ -14,19 +12,15 @@ from coterie.server.rules.rows import PacketRow
 from coterie.trust.apply import admit, founded_by
 from coterie.trust.entry import DecodedEntry, MalformedEntry, decode_entry_untrusted
 from coterie.trust.kinds import DeviceRemoved, InviteRevoked, Joined, MemberRemoved
-from coterie.trust.reasons import NewerCoterie, Reason, RegisterError
+from coterie.trust.reasons import MALFORMED_ENTRY, NEWER_COTERIE, NewerCoterie, Reason, RegisterError
 from coterie.trust.register import Register
-
-MALFORMED: Final = "malformed-entry"
-NEWER: Final = "newer-coterie"
-"""Beside trust's reasons: outcomes stand in the digest, so these words are part of the rules."""
 
 
 def append_to_register(draft: Draft, op: RegisterAppend) -> Outcome:
     try:
         entry = decode_entry_untrusted(op.entry)
     except MalformedEntry:
-        return RegisterRefused(MALFORMED)
+        return RegisterRefused(MALFORMED_ENTRY)
     seq = _known_seq(draft, entry.hash)
     if seq is not None:
         return RegisterAccepted(seq, entry.hash)
@@ -37,7 +31,7 @@ def append_to_register(draft: Draft, op: RegisterAppend) -> Outcome:
             return RegisterMoved(draft.register.head.seq, draft.register.head.hash)
         return RegisterRefused(error.reason.value)
     except NewerCoterie:
-        return RegisterRefused(NEWER)
+        return RegisterRefused(NEWER_COTERIE)
     draft.register = register
     draft.register_entries.append((entry.seq, entry.hash, op.entry))
     _follow_up(draft, register, entry)
