@@ -1,4 +1,5 @@
-"""`python -m tests.fuzz [--seconds S] [--seed N] [--only NAME]`: fuzz, print figures as JSON, exit 1 on a find."""
+"""`python -m tests.fuzz [--seconds S] [--seed N] [--only NAME] [--grow]`: fuzz, print figures as JSON, exit 1 on a
+find."""
 
 import argparse
 import json
@@ -6,72 +7,61 @@ import random
 import resource
 import sys
 import time
-import traceback
-from pathlib import Path
 from typing import Final
 
+from tests.fuzz.attempt import attempt
+from tests.fuzz.corpus import Corpus, corpus_of, keep_regression
 from tests.fuzz.mutate import mutate
-from tests.fuzz.targets import Target, targets
+from tests.fuzz.targets import targets
 
-REGRESSIONS: Final = Path(__file__).parent / "regressions"
-SLOWEST_SECONDS: Final = 1.0
 MOST_GROWTH_MIB: Final = 256
-ROUND: Final = 20
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Random input to every decoder.")
     parser.add_argument("--seconds", type=float, default=120.0, help="how long in all (default 120)")
+    parser.add_argument("--inputs", type=int, default=None, help="stop after so many inputs, if that comes first")
     parser.add_argument("--seed", type=int, default=None, help="repeat the run of this seed")
     parser.add_argument("--only", help="one target, by name")
+    parser.add_argument("--grow", action="store_true", help="keep in tests/fuzz/corpus what meets a new outcome")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if given.seed is None else given.seed
-    chosen = [target for target in targets() if given.only in (None, target.name)]
+    chosen = [corpus_of(target) for target in targets() if given.only in (None, target.name)]
     if not chosen:
         parser.error(f"no target is called {given.only}")
-    chance, counts = random.Random(seed), dict.fromkeys((target.name for target in chosen), 0)
+    for corpus in chosen:
+        # what is known already teaches nothing new
+        for data in corpus.inputs.copy():
+            corpus.outcomes.add(attempt(corpus.target, data).outcome)
+    chance, counts = random.Random(seed), dict.fromkeys((corpus.target.name for corpus in chosen), 0)
     began, memory = time.monotonic(), _resident_mib()
-    while time.monotonic() - began < given.seconds:
-        for target in chosen:
-            for _ in range(target.weight * ROUND // 20):
-                data = mutate(chance, target.specimens)
-                found = attempt(target, data)
-                counts[target.name] += 1
-                if found:
-                    return _report(target, data, found, seed)
+    while time.monotonic() - began < given.seconds and sum(counts.values()) < (given.inputs or sys.maxsize):
+        for corpus in chosen:
+            for _ in range(corpus.target.weight):
+                counts[corpus.target.name] += 1
+                if not _one(corpus, chance, seed, grow=given.grow):
+                    return 1
         growth = _resident_mib() - memory
         if growth > MOST_GROWTH_MIB:
             print(f"memory grew by {growth} MiB", file=sys.stderr)
             return 1
     took = round(time.monotonic() - began, 1)
-    grown = _resident_mib() - memory
-    print(json.dumps({"inputs": sum(counts.values()), "seconds": took, "seed": seed, "grown_mib": grown, **counts}))
+    outcomes = sum(len(corpus.outcomes) for corpus in chosen)
+    figures = {"inputs": sum(counts.values()), "seconds": took, "seed": seed, "outcomes": outcomes}
+    print(json.dumps({**figures, "grown_mib": _resident_mib() - memory, **counts}))
     return 0
 
 
-def attempt(target: Target, data: bytes) -> str:
-    """What is wrong with how the target took `data`; empty if nothing."""
-    began = time.monotonic()
-    try:
-        target.decode(data)
-    except target.allowed as refusal:
-        if getattr(refusal, "code", "") == "internal":
-            return "an internal error"
-    # a fuzzer's whole duty is to see what nobody named
-    except BaseException:
-        if sys.exc_info()[0] is KeyboardInterrupt:
-            raise
-        return traceback.format_exc()
-    took = time.monotonic() - began
-    return f"it took {took:.1f} s" if took > SLOWEST_SECONDS else ""
-
-
-def _report(target: Target, data: bytes, found: str, seed: int) -> int:
-    REGRESSIONS.mkdir(exist_ok=True)
-    kept = REGRESSIONS / f"{target.name.replace(' ', '_')}-{abs(hash(data)) % 10**8:08}.bin"
-    kept.write_bytes(data)
-    print(f"{target.name}: {found}\nseed {seed}; the input is kept in {kept}", file=sys.stderr)
-    return 1
+def _one(corpus: Corpus, chance: random.Random, seed: int, *, grow: bool) -> bool:
+    data = mutate(chance, corpus.inputs)
+    made = attempt(corpus.target, data)
+    if made.fault:
+        kept = keep_regression(corpus.target, data)
+        print(f"{corpus.target.name}: {made.fault}\nseed {seed}; the input is kept in {kept}", file=sys.stderr)
+        return False
+    if corpus.learn(made.outcome, data) and grow:
+        corpus.keep(data)
+    return True
 
 
 def _resident_mib() -> int:
