@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coterie.ids import CoterieId, QueueId
+from coterie.ids import CoterieId, QueueId, Seed
 from coterie.wire import frames
 from coterie.wire.codec import encode_frame
 from tests.server.device import Band, Closed, Room, Wire
@@ -128,6 +128,16 @@ async def test_queue_cannot_be_told_from_a_wrong_token(server: RunningServer) ->
         for request in (each.post(ada, b"x"), each.read(ada), each.follow(ada), each.advance(ada, b"x"))
     ]
     assert {(error.code, error.message) for error in errors} == {("no_queue", "no such queue for this token")}
+
+
+async def test_entry_that_is_none_is_refused_in_the_same_word_to_whoever_brings_it(server: RunningServer) -> None:
+    band = await Band.found(server.url, server.found_link)
+    ada = await band.founder.connect(server.url)
+    seed = Seed(os.urandom(32))
+    newcomer = await band.newcomer(await band.invite(ada, seed), seed)
+    for wire in (ada, newcomer):
+        refused = await wire.ask(frames.RegisterAppend(wire.number(), b"no entry"), frames.Error)
+        assert (refused.code, refused.message) == ("register_refused", "malformed-entry")
 
 
 async def test_reader_that_does_not_read_is_told_so_and_costs_the_server_little(server: RunningServer) -> None:
