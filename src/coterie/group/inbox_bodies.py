@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from coterie.group.sealed_blob import BlobRef
-from coterie.ids import CoterieKey, EntryHash, GroupId, MemberId, QueueId, RoomId
+from coterie.ids import BlobId, CoterieKey, EntryHash, GroupId, MemberId, QueueId, RoomId
 from coterie.trust.heads import RegisterHead
 from coterie.wire.limits import PAYLOAD_BYTES
 
@@ -62,6 +62,11 @@ class Welcome(Body, frozen=True):
     @property
     def register(self) -> RegisterHead:
         return RegisterHead(self.register_seq, EntryHash(self.register_hash))
+
+    @property
+    def blobs(self) -> list[BlobId]:
+        """What its entry names, so that the server keeps them as long."""
+        return [self.tree.id, *([self.welcome.id] if isinstance(self.welcome, BlobRef) else [])]
 
 
 class Base(Body, frozen=True):

@@ -92,7 +92,7 @@ async def _send(state: DeviceState, connection: Connection, post: InboxPost, bun
     body = decode_body_untrusted(post.kind, post.body)
     if body is None:
         raise AssertionError("a post of our own is of a kind we know")
-    blobs = [body.tree.id] if isinstance(body, Welcome) else []
+    blobs = body.blobs if isinstance(body, Welcome) else []
     payload = seal_entry(state.own.coterie, state.own.key, bundle, body, post.entry_id, post.made_at)
     keys = state.register.coterie_keys()
     for generation in sorted(keys, reverse=True)[:GENERATIONS_TRIED]:

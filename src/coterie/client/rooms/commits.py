@@ -38,6 +38,8 @@ from coterie.wire.queues import token_hash
 FRAME_ROOM = 4096
 DELIVERY_ROOM = 256
 """At least what the frame, and a delivery in it, takes beside the payload."""
+WELCOME_INLINE = 6 * 1024
+"""A larger one travels as a blob: it grows with the room's context, and as many as a commit adds go in its frame."""
 
 
 class CommitRefused(RefusedError):
@@ -87,7 +89,8 @@ def make_commit(state: DeviceState, group: GroupId, plan: CommitPlan, claimed: M
             blobs.append((tree.ref.id, tree.ciphertext))
             for device in plan.add:
                 if device in claimed:
-                    body = _welcome(state, row, pending, claimed[device], tree.ref)
+                    welcome = _cut_welcome(state, pending, claimed[device], blobs)
+                    body = _welcome(state, row, pending, welcome, tree.ref)
                     joiners.append((device, encode_body(body)))
                     deliveries.append(_delivery(state, claimed[device].bundle, body))
         # commit and Welcomes go in one frame: what does not fit beside them travels as a blob
@@ -141,11 +144,23 @@ def _judge(
     raise CommitRefused(f"this change to the room is refused: {verdict.sentence}", "ask an admin of the room")
 
 
-def _welcome(
-    state: DeviceState, row: GroupRow, pending: coterie_mls.PendingCommit, claimed: Claimed, tree: BlobRef
-) -> Welcome:
+def _cut_welcome(
+    state: DeviceState, pending: coterie_mls.PendingCommit, claimed: Claimed, blobs: list[tuple[BlobId, bytes]]
+) -> bytes | BlobRef:
+    """The MLS Welcome of one recipient; one that is too large for its entry goes to `blobs`."""
     if pending.welcome is None:
         raise AssertionError("a commit that adds has a Welcome")
+    welcome = coterie_mls.cut_welcome(pending.welcome, claimed.package.hash_ref)
+    if len(welcome) <= WELCOME_INLINE:
+        return welcome
+    sealed = seal_blob(welcome, BlobKey(state.random(32)))
+    blobs.append((sealed.ref.id, sealed.ciphertext))
+    return sealed.ref
+
+
+def _welcome(
+    state: DeviceState, row: GroupRow, pending: coterie_mls.PendingCommit, welcome: bytes | BlobRef, tree: BlobRef
+) -> Welcome:
     head = state.register.state.head
     return Welcome(
         room=RoomId(row.room),
@@ -153,7 +168,7 @@ def _welcome(
         queue=row.queue,
         suite=row.suite,
         epoch=pending.epoch + 1,
-        welcome=coterie_mls.cut_welcome(pending.welcome, claimed.package.hash_ref),
+        welcome=welcome,
         tree=tree,
         register_seq=head.seq,
         register_hash=head.hash,
@@ -172,5 +187,5 @@ def _delivery(state: DeviceState, bundle: VerifiedBundle, body: Welcome) -> Deli
         epoch=state.register.state.generation,
         key=state.random(16),
         payload=sealed,
-        blobs=[body.tree.id],
+        blobs=body.blobs,
     )
