@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, InviteId, MemberId, Seed
 from coterie.trust import Register, apply, author, canonical
-from coterie.trust.author import NewMemberKeys
+from coterie.trust.author import NewDeviceKeys, NewMemberKeys
 from coterie.trust.entry import FIRST_PREV, Body, encode_entry, entry_hash
 from coterie.trust.keys import Purpose, SigningKey, device_id, member_id
 from coterie.trust.kinds import Public, Role
@@ -44,6 +44,16 @@ class Person:
     @property
     def id(self) -> MemberId:
         return member_id(self.keys.identity.public)
+
+    def at(self, label: str) -> "Person":
+        """The same person at a further device."""
+        further = Person(label)
+        further.keys = NewMemberKeys(self.keys.identity, further.keys.device, further.keys.leaf)
+        return further
+
+    @property
+    def device_keys(self) -> NewDeviceKeys:
+        return NewDeviceKeys(self.keys.device, self.keys.leaf)
 
 
 Signer = tuple[Purpose, SigningKey]
@@ -163,6 +173,16 @@ class Stage:
 
     def revoke(self, by: Person, invite: InviteId) -> None:
         self.append(author.revoke_invite(self.state, by.device, invite, now_ms=self.now))
+
+    def add_device(self, by: Person, label: str) -> Person:
+        further = by.at(label)
+        self.append(author.add_device(self.state, by.device, further.device_keys, now_ms=self.now))
+        return further
+
+    def recover(self, who: Person, label: str) -> Person:
+        anew = who.at(label)
+        self.append(author.recover_identity(self.state, who.keys.identity, anew.device_keys, now_ms=self.now))
+        return anew
 
     def remove_device(self, by: Person, target: Person) -> None:
         self.append(author.remove_device(self.state, by.device, target.device_id, now_ms=self.now))

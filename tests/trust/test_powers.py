@@ -1,13 +1,11 @@
 """Who may do what: the whole table, written out again by hand, through real entries."""
 
-from dataclasses import replace
-
 import pytest
 
 from coterie.trust import Reason, Register, RegisterError, apply
 from coterie.trust.keys import Purpose
 from coterie.trust.kinds import DeviceRemoved, InviteIssued, InviteRevoked, KeyRotated, MemberRemoved, Role
-from tests.trust.cast import DAY, START, Draft, Person, Stage, by_device, full_stage, key
+from tests.trust.cast import DAY, START, Draft, Stage, by_device, full_stage, key
 
 ACTORS = {"ada": "founder", "sten": "steward", "mo": "member", "gus": "guest", "bo": "bot"}
 OTHERS = {"founder": "ada", "steward": "stig", "member": "mia", "guest": "gia", "bot": "bit"}
@@ -126,15 +124,9 @@ def test_only_the_newest_remover_may_rotate_and_only_until_it_is_done() -> None:
 
 
 def test_member_who_removed_a_device_of_their_own_may_rotate_once() -> None:
-    """Second devices come with a later kind; here one is put into the state by hand."""
     stage = full_stage()
-    mo, second = stage.people["mo"], Person("mo's laptop")
-    state = stage.state
-    laptop = replace(state.device(mo.device_id), id=second.device_id, key=second.device.public)
-    owner = replace(state.member(mo.id), devices=(mo.device_id, second.device_id))
-    stage.state = replace(
-        state, devices=state.devices.set(laptop.id, laptop), members=state.members.set(owner.id, owner)
-    )
+    mo = stage.people["mo"]
+    second = stage.add_device(mo, "mo's laptop")
     assert verdict(stage.state, rotation(stage, "mo")) is Reason.NO_POWER
     stage.remove_device(mo, second)
     assert verdict(stage.state, rotation(stage, "mia")) is Reason.NO_POWER

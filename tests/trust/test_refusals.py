@@ -14,8 +14,10 @@ from coterie.trust.entry import MalformedEntry, encode_entry
 from coterie.trust.keys import Purpose, SigningKey, device_id
 from coterie.trust.kinds import (
     KINDS,
+    DeviceAdded,
     DeviceRemoved,
     Founded,
+    IdentityRecovered,
     InviteIssued,
     InviteRevoked,
     Joined,
@@ -63,6 +65,14 @@ class Scene:
         if kind == "InviteIssued":
             issued = InviteIssued(invite_key=key("invite oz").public, role=Role.MEMBER, seat=60, expires_at=START + DAY)
             return by_device(state, issued, ada, (Purpose.ENTRY_INVITE, key("invite oz")))
+        if kind == "DeviceAdded":
+            added = DeviceAdded(device=nan.device.public, leaf=nan.keys.leaf.public)
+            return by_device(state, added, self.people["gus"], *newcomer(nan)[1:])
+        if kind == "IdentityRecovered":
+            mo = self.people["mo"]
+            recovered = IdentityRecovered(member=mo.id, device=nan.device.public, leaf=nan.keys.leaf.public)
+            signers = [(Purpose.ENTRY_IDENTITY, mo.keys.identity), *newcomer(nan)[1:]]
+            return draft(state, recovered, nan.device_id, signers)
         plain: dict[str, Public] = {
             "InviteRevoked": InviteRevoked(invite=self.invite),
             "ProfileSet": ProfileSet(),
@@ -98,12 +108,14 @@ def refusal(state: Register | None, entry: bytes) -> Reason:
     return refused.value.reason
 
 
-NEWCOMERS = ("Founded", "Joined")
-SIGNATURES = {"Founded": 4, "Joined": 4, "InviteIssued": 2}
+NEWCOMERS = ("Founded", "Joined", "IdentityRecovered")
+SIGNATURES = {"Founded": 4, "Joined": 4, "InviteIssued": 2, "DeviceAdded": 3, "IdentityRecovered": 3}
 KEY_FIELDS = {
     "Founded": ("founding_key", "service_key", "identity", "device", "leaf"),
     "InviteIssued": ("invite_key",),
     "Joined": ("identity", "device", "leaf"),
+    "DeviceAdded": ("device", "leaf"),
+    "IdentityRecovered": ("device", "leaf"),
 }
 
 every_kind = pytest.mark.parametrize("kind", list(KINDS))
@@ -164,7 +176,7 @@ def test_second_founding_is_refused(scene: Scene) -> None:
 
 @every_later_kind
 def test_author_whom_nobody_knows_is_refused(scene: Scene, kind: str) -> None:
-    expected = Reason.NOT_THE_NEW_DEVICE if kind == "Joined" else Reason.UNKNOWN_AUTHOR
+    expected = Reason.NOT_THE_NEW_DEVICE if kind in NEWCOMERS else Reason.UNKNOWN_AUTHOR
     assert refusal(scene.state, replace(scene.honest(kind), author=DeviceId(b"\1" * 16)).encoded) is expected
 
 
@@ -263,7 +275,7 @@ def test_garbage_in_the_seal_changes_no_verdict(scene: Scene, kind: str) -> None
 def with_key(honest: Draft, field: str, value: bytes) -> Draft:
     assert not isinstance(honest.public, bytes)
     changed = replace(honest, public=msgspec.structs.replace(honest.public, **{field: value}))
-    if field == "device" and not isinstance(changed.public, DeviceRemoved):
+    if field == "device" and not isinstance(changed.public, (DeviceAdded, DeviceRemoved)):
         changed = replace(changed, author=device_id(PublicKey(value)))
     return changed
 
@@ -301,6 +313,13 @@ def test_key_of_another_cannot_be_registered_without_owning_it(scene: Scene, kin
     assert refusal(scene.before(kind), taken.encoded) is Reason.FORGED
 
 
+@pytest.mark.parametrize("kind", ["DeviceAdded", "IdentityRecovered"])
+def test_device_id_that_is_taken_is_refused_for_a_further_device(scene: Scene, kind: str) -> None:
+    state, nan = scene.state, Person("nan")
+    state = replace(state, devices=state.devices.set(nan.device_id, state.device(scene.people["bo"].device_id)))
+    assert refusal(state, scene.honest(kind).encoded) is Reason.KEY_USED
+
+
 @pytest.mark.parametrize("collides", ["member", "device"])
 def test_id_that_is_taken_is_refused_though_the_key_is_new(scene: Scene, collides: str) -> None:
     """Two keys of one 16-byte id take 2⁶⁴ tries to find, so one is put into the state by hand."""
@@ -317,15 +336,15 @@ def test_id_that_is_taken_is_refused_though_the_key_is_new(scene: Scene, collide
 
 @pytest.mark.parametrize("public", [b"\x80", b"", b"\xff garbage", b"\x91" * 8000])
 def test_unknown_kind_asks_for_a_newer_coterie_and_is_never_refused(scene: Scene, public: bytes) -> None:
-    newer = replace(scene.honest("ProfileSet"), kind="DeviceAdded", public=public)
-    with pytest.raises(NewerCoterie, match="DeviceAdded"):
+    newer = replace(scene.honest("ProfileSet"), kind="Abdicated", public=public)
+    with pytest.raises(NewerCoterie, match="Abdicated"):
         apply(scene.state, newer.encoded)
     with pytest.raises(NewerCoterie):
         admit(scene.state, newer.encoded, START)
 
 
 def test_unknown_kind_that_is_not_next_stops_nobody(scene: Scene) -> None:
-    newer = replace(scene.honest("ProfileSet"), kind="DeviceAdded", public=b"\x80", prev=b"\1" * 32)
+    newer = replace(scene.honest("ProfileSet"), kind="Abdicated", public=b"\x80", prev=b"\1" * 32)
     assert refusal(scene.state, newer.encoded) is Reason.OTHER_HISTORY
 
 

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 import msgspec
 
-from coterie.ids import NO_COTERIE, CoterieKey, DeviceId, InviteId, MemberId, PublicKey
+from coterie.errors import PeerError
+from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, InviteId, MemberId, PublicKey
 from coterie.trust import canonical
 from coterie.trust.apply import admit
 from coterie.trust.coterie_key import check_key, key_hash
-from coterie.trust.entry import FIRST_PREV, Body, encode_entry
-from coterie.trust.keys import Purpose, SigningKey, device_id
+from coterie.trust.entry import FIRST_PREV, Body, MalformedEntry, decode_body_untrusted, encode_entry
+from coterie.trust.keys import Purpose, SigningKey, device_id, member_id
 from coterie.trust.kinds import (
     DEFAULT_SEAT_S,
+    DeviceAdded,
     DeviceRemoved,
     Founded,
+    IdentityRecovered,
     InviteIssued,
     InviteRevoked,
     Joined,
@@ -39,6 +42,23 @@ class NewMemberKeys:
     identity: SigningKey
     device: SigningKey
     leaf: SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeviceKeys:
+    """The two keys of a member's further or recovered device. `leaf` is as in `NewMemberKeys`."""
+
+    device: SigningKey
+    leaf: SigningKey
+
+
+class OtherDevice(PeerError):
+    """What a new device is asked to sign is not its own addition."""
+
+    code = "other_device"
+
+    def __init__(self) -> None:
+        super().__init__("the other device asks for a signature that has nothing to do with linking", "begin again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +137,61 @@ def set_profile(
     return _make(state, device_id(device.public), ProfileSet(), signers, now_ms, sealing)
 
 
+def add_device(state: Register, device: SigningKey, keys: NewDeviceKeys, *, now_ms: int) -> bytes:
+    """`DeviceAdded`, with all keys in one place. Raises RegisterError.
+
+    Where the new device is another machine: `device_addition` here, `countersign` there, `with_countersignatures` here.
+    """
+    body = device_addition(state, device, keys.device.public, keys.leaf.public, now_ms=now_ms)
+    signatures = countersign(body, state.coterie, device_id(device.public), keys)
+    return with_countersignatures(state, device, body, signatures, now_ms=now_ms)
+
+
+def device_addition(
+    state: Register, device: SigningKey, new_device: PublicKey, new_leaf: PublicKey, *, now_ms: int
+) -> bytes:
+    """The body of a `DeviceAdded` that fits this state only: what `countersign` is asked for."""
+    return canonical.encode(
+        _body(state, device_id(device.public), DeviceAdded(device=new_device, leaf=new_leaf), now_ms)
+    )
+
+
+def countersign(body: bytes, coterie: CoterieId, author: DeviceId, keys: NewDeviceKeys) -> tuple[bytes, bytes]:
+    """The new device's two signatures under its own addition by `author`; it signs nothing else. Raises OtherDevice."""
+    try:
+        fields = decode_body_untrusted(body)
+    except MalformedEntry:
+        raise OtherDevice from None
+    own = canonical.encode(DeviceAdded(device=keys.device.public, leaf=keys.leaf.public))
+    if (fields.kind, fields.public, fields.author, fields.sealed) != (DeviceAdded.__name__, own, author, b""):
+        raise OtherDevice
+    return (
+        keys.device.sign(Purpose.ENTRY_DEVICE, coterie, body),
+        keys.leaf.sign(Purpose.ENTRY_LEAF, coterie, body),
+    )
+
+
+def with_countersignatures(
+    state: Register, device: SigningKey, body: bytes, signatures: tuple[bytes, bytes], *, now_ms: int
+) -> bytes:
+    """The whole `DeviceAdded`. Raises RegisterError (NOT_NEXT or OTHER_HISTORY: the register moved on; ask again)."""
+    encoded = encode_entry(body, (device.sign(Purpose.ENTRY_DEVICE, state.coterie, body), *signatures))
+    admit(state, encoded, now_ms)
+    return encoded
+
+
+def recover_identity(state: Register, identity: SigningKey, keys: NewDeviceKeys, *, now_ms: int) -> bytes:
+    """`IdentityRecovered`: the author is the new device; all other devices of the member are removed by it, and the
+    coterie key is due for rotation. Raises RegisterError."""
+    public = IdentityRecovered(member=member_id(identity.public), device=keys.device.public, leaf=keys.leaf.public)
+    signers = (
+        (Purpose.ENTRY_IDENTITY, identity),
+        (Purpose.ENTRY_DEVICE, keys.device),
+        (Purpose.ENTRY_LEAF, keys.leaf),
+    )
+    return _make(state, device_id(keys.device.public), public, signers, now_ms, None)
+
+
 def remove_device(state: Register, device: SigningKey, target: DeviceId, *, now_ms: int) -> bytes:
     """`DeviceRemoved`. The coterie key is due for rotation then. Raises RegisterError."""
     return _plain(state, device, DeviceRemoved(device=target), now_ms)
@@ -170,7 +245,18 @@ def _make(
     sealing: Sealing | None,
 ) -> bytes:
     coterie = NO_COTERIE if state is None else state.coterie
-    body = Body(
+    body = _body(state, author, public, now_ms)
+    if sealing is not None:
+        sealed = seal(sealing.key, coterie, body, sealing.content, sealing.nonce)
+        body = msgspec.structs.replace(body, sealed=sealed)
+    signed = canonical.encode(body)
+    encoded = encode_entry(signed, tuple(key.sign(purpose, coterie, signed) for purpose, key in signers))
+    admit(state, encoded, now_ms)
+    return encoded
+
+
+def _body(state: Register | None, author: DeviceId, public: Public, now_ms: int) -> Body:
+    return Body(
         seq=1 if state is None else state.head.seq + 1,
         prev=FIRST_PREV if state is None else state.head.hash,
         # A clock slightly behind the last author's must not stop anyone; one far behind fails `admit`.
@@ -180,10 +266,3 @@ def _make(
         public=canonical.encode(public),
         sealed=b"",
     )
-    if sealing is not None:
-        sealed = seal(sealing.key, coterie, body, sealing.content, sealing.nonce)
-        body = msgspec.structs.replace(body, sealed=sealed)
-    signed = canonical.encode(body)
-    encoded = encode_entry(signed, tuple(key.sign(purpose, coterie, signed) for purpose, key in signers))
-    admit(state, encoded, now_ms)
-    return encoded

@@ -83,6 +83,16 @@ def encode_entry(body: bytes, signatures: tuple[bytes, ...]) -> bytes:
     return canonical.encode(_Envelope(body, list(signatures)))
 
 
+def decode_body_untrusted(body: bytes) -> Body:
+    """What a signature is asked for. Raises MalformedEntry and nothing else."""
+    if len(body) > LARGEST_ENTRY:
+        raise MalformedEntry
+    try:
+        return canonical.decode_untrusted(body, _bodies)
+    except NotCanonical:
+        raise MalformedEntry from None
+
+
 def decode_entry_untrusted(encoded: bytes) -> DecodedEntry:
     """Raises MalformedEntry and nothing else."""
     if len(encoded) > LARGEST_ENTRY:

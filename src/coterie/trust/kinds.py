@@ -14,6 +14,8 @@ from coterie.ids import DeviceId, InviteId, MemberId
 DEFAULT_SEAT_S: Final = 180 * 24 * 3600
 LARGEST_AT_MS: Final = 2**53 - 1
 LARGEST_SEAT_S: Final = 2**32 - 1
+MOST_DEVICES: Final = 8
+"""In force, of one member."""
 
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -73,6 +75,13 @@ class ProfileSet(Public, frozen=True):
     """Nothing public: the name is sealed, and it is the author's own."""
 
 
+class DeviceAdded(Public, frozen=True):
+    """A further device of the author's member."""
+
+    device: Key
+    leaf: Key
+
+
 class DeviceRemoved(Public, frozen=True):
     device: ShortId
 
@@ -94,7 +103,30 @@ class KeyRotated(Public, frozen=True):
     key_hash: Hash
 
 
+class IdentityRecovered(Public, frozen=True):
+    """The member begins again with this device; all others of theirs are removed with it."""
+
+    member: ShortId
+    device: Key
+    leaf: Key
+
+    @property
+    def member_id(self) -> MemberId:
+        return MemberId(self.member)
+
+
 KINDS: Final[dict[str, type[Public]]] = {
     kind.__name__: kind
-    for kind in (Founded, InviteIssued, InviteRevoked, Joined, ProfileSet, DeviceRemoved, MemberRemoved, KeyRotated)
+    for kind in (
+        Founded,
+        InviteIssued,
+        InviteRevoked,
+        Joined,
+        ProfileSet,
+        DeviceAdded,
+        DeviceRemoved,
+        MemberRemoved,
+        KeyRotated,
+        IdentityRecovered,
+    )
 }

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     MEMBER_GONE = "member-gone"
     UNKNOWN_DEVICE = "unknown-device"
     DEVICE_GONE = "device-gone"
+    TOO_MANY_DEVICES = "too-many-devices"
     WRONG_GENERATION = "wrong-generation"
 
 
@@ -76,6 +77,7 @@ _TEXTS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.MEMBER_GONE: ("this member was removed already", "nothing is left to do"),
     Reason.UNKNOWN_DEVICE: ("this device is not in the register", _SYNC),
     Reason.DEVICE_GONE: ("this device was removed already", "nothing is left to do"),
+    Reason.TOO_MANY_DEVICES: ("the member has eight devices already", "remove one that is not used any more"),
     Reason.WRONG_GENERATION: ("the new key's generation is not the next one", _SYNC),
 }
 

@@ -12,10 +12,13 @@ from immutables import Map
 from coterie.ids import CoterieId, InviteId, PublicKey
 from coterie.trust.entry import DecodedEntry
 from coterie.trust.heads import RegisterHead
-from coterie.trust.keys import Purpose, member_id
+from coterie.trust.keys import Purpose, device_id, member_id
 from coterie.trust.kinds import (
+    MOST_DEVICES,
+    DeviceAdded,
     DeviceRemoved,
     Founded,
+    IdentityRecovered,
     InviteIssued,
     InviteRevoked,
     Joined,
@@ -195,6 +198,62 @@ def _profile_set(state: Register, _entry: DecodedEntry, _public: ProfileSet) -> 
     return state
 
 
+# Devices
+
+
+def _device_keys(public: DeviceAdded | IdentityRecovered) -> tuple[bytes, ...]:
+    return (public.device, public.leaf)
+
+
+def _device_signers(state: Register, entry: DecodedEntry, public: DeviceAdded) -> Signers:
+    return (
+        *by_author(state, entry, public),
+        (Purpose.ENTRY_DEVICE, public.device),
+        (Purpose.ENTRY_LEAF, public.leaf),
+    )
+
+
+def _device_added(state: Register, entry: DecodedEntry, public: DeviceAdded) -> Register:
+    member = state.member_of(entry.author)
+    if len(state.devices_of(member.id)) >= MOST_DEVICES:
+        raise RegisterError(Reason.TOO_MANY_DEVICES)
+    return _with_device(state, entry, member, public)
+
+
+def _with_device(
+    state: Register, entry: DecodedEntry, member: Member, public: DeviceAdded | IdentityRecovered
+) -> Register:
+    added = device_id(PublicKey(public.device))
+    if added in state.devices:
+        raise RegisterError(Reason.KEY_USED)
+    device = Device(added, member.id, PublicKey(public.device), PublicKey(public.leaf), entry.at)
+    owner = replace(member, devices=(*member.devices, added))
+    return replace(state, members=state.members.set(owner.id, owner), devices=state.devices.set(added, device))
+
+
+def _recovering_device(public: IdentityRecovered) -> bytes:
+    return public.device
+
+
+def _recovery_signers(state: Register, _: DecodedEntry, public: IdentityRecovered) -> Signers:
+    return (
+        (Purpose.ENTRY_IDENTITY, state.member(public.member_id).identity),
+        (Purpose.ENTRY_DEVICE, public.device),
+        (Purpose.ENTRY_LEAF, public.leaf),
+    )
+
+
+def _identity_recovered(state: Register, entry: DecodedEntry, public: IdentityRecovered) -> Register:
+    member = state.member(public.member_id)
+    if member.removed is not None:
+        raise RegisterError(Reason.MEMBER_GONE)
+    removal = Removal(entry.at, entry.seq, member.id)
+    devices = state.devices
+    for device in state.devices_of(member.id):
+        devices = devices.set(device.id, replace(device, removed=removal))
+    return _with_device(replace(state, devices=devices, rotation_due=entry.author), entry, member, public)
+
+
 # Removals and the coterie key
 
 
@@ -246,8 +305,10 @@ RULES: Final[dict[str, Rule[Any]]] = {
         Rule(InviteRevoked, None, no_keys, by_author, _invite_revoked),
         Rule(Joined, _joining_device, _joining_keys, _joining_signers, _joined),
         Rule(ProfileSet, None, no_keys, by_author, _profile_set),
+        Rule(DeviceAdded, None, _device_keys, _device_signers, _device_added),
         Rule(DeviceRemoved, None, no_keys, by_author, _device_removed),
         Rule(MemberRemoved, None, no_keys, by_author, _member_removed),
         Rule(KeyRotated, None, no_keys, by_author, _key_rotated),
+        Rule(IdentityRecovered, _recovering_device, _device_keys, _recovery_signers, _identity_recovered),
     )
 }

@@ -13,7 +13,7 @@ from coterie.group.inbox_bodies import HeadNotice, KeyDelivery
 from coterie.ids import DeviceId, InviteId
 from coterie.trust.coterie_key import key_hash
 from coterie.trust.entry import DecodedEntry
-from coterie.trust.kinds import DeviceRemoved, InviteRevoked, Joined, KeyRotated, MemberRemoved, Role
+from coterie.trust.kinds import DeviceRemoved, IdentityRecovered, InviteRevoked, Joined, KeyRotated, MemberRemoved, Role
 from coterie.trust.powers import Action, may
 
 STEWARD_WAIT_MS = 60_000
@@ -30,7 +30,7 @@ def entries_learned(state: DeviceState, entries: Sequence[DecodedEntry]) -> None
                 state.store.register.forget_invite(entry.public.invite_id)
             case KeyRotated():
                 _announce(state, entry.public.generation)
-            case DeviceRemoved() | MemberRemoved():
+            case DeviceRemoved() | MemberRemoved() | IdentityRecovered():
                 _plan_rotation(state)
     _hold_rooms(state)
     if state.register.current_key() is None:
@@ -67,11 +67,12 @@ def _announce(state: DeviceState, generation: int) -> None:
 
 
 def _plan_rotation(state: DeviceState) -> None:
-    """The remover's client rotates at once; a steward's, if it has not happened a minute later."""
+    """The remover's client rotates at once; a steward's, if it has not happened a minute later. A recovered device has
+    no key yet that it could pass on, so it leaves the rotation to the stewards."""
     register = state.register.state
     if register.rotation_due is None or not register.device_in_force(state.own.device):
         return
-    if register.rotation_due == state.own.device:
+    if register.rotation_due == state.own.device and state.register.current_key() is not None:
         state.store.chores.plan(ChoreKind.ROTATE_KEY, b"", state.now())
     elif may(register.role(state.own.device), Action.ROTATE_KEY, Role.MEMBER):
         jitter = int.from_bytes(state.random(2), "big")

@@ -6,7 +6,7 @@ Keeps every past state (they share their maps), because a commit is judged by th
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from coterie.ids import CoterieKey, EntryHash, InviteId, MemberId
+from coterie.ids import CoterieKey, DeviceId, EntryHash, InviteId, MemberId
 from coterie.store.register import RegisterTable
 from coterie.trust import Register, apply, replay
 from coterie.trust.coterie_key import check_key, former_keys
@@ -127,9 +127,7 @@ class RegisterKeeper:
             return "expired"
         return facts.state.value
 
-    def joined_seq(self, author: bytes) -> int | None:
-        """The seq of the entry by which a device came in (`Founded` or `Joined`)."""
-        for entry in self._entries:
-            if entry.kind in ("Founded", "Joined") and entry.author == author:
-                return entry.seq
-        return None
+    def joined_seq(self, device: DeviceId) -> int | None:
+        """The seq of the entry by which a device came in."""
+        known = self.state.devices.get(device)
+        return None if known is None else self.state.used[known.key]

@@ -11,7 +11,7 @@ from coterie.server.rules.record import RegisterAppend
 from coterie.server.rules.rows import PacketRow
 from coterie.trust.apply import admit, founded_by
 from coterie.trust.entry import DecodedEntry, MalformedEntry, decode_entry_untrusted
-from coterie.trust.kinds import DeviceRemoved, InviteRevoked, Joined, MemberRemoved
+from coterie.trust.kinds import DeviceRemoved, IdentityRecovered, InviteRevoked, Joined, MemberRemoved
 from coterie.trust.reasons import MALFORMED_ENTRY, NEWER_COTERIE, NewerCoterie, Reason, RegisterError
 from coterie.trust.register import Register
 
@@ -59,6 +59,10 @@ def _follow_up(draft: Draft, register: Register, entry: DecodedEntry) -> None:
         case MemberRemoved() as removed:
             for device in register.member(removed.member_id).devices:
                 _remove(draft, device)
+        case IdentityRecovered() as recovered:
+            for device in register.member(recovered.member_id).devices:
+                if device != entry.author:
+                    _remove(draft, device)
         case InviteRevoked() as revoked:
             if draft.packets.get(revoked.invite_id) is not None:
                 draft.packets.drop(revoked.invite_id)
