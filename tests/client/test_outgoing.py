@@ -7,7 +7,8 @@ import pytest
 from coterie.client.facts import MessageState
 from coterie.client.rooms import outgoing
 from coterie.client.rooms.after_commit import PendingPlan, commit_won
-from coterie.client.rooms.incoming import Arrived, Incoming
+from coterie.client.rooms.arrived import Arrived
+from coterie.client.rooms.incoming import Incoming
 from coterie.client.rooms.outgoing import NEXT, Event, Outgoing, state_of
 from coterie.client.state import DeviceState
 from coterie.ids import RoomId

@@ -7,8 +7,9 @@ from dataclasses import replace
 from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused
 from coterie.client.facts import RoomState
+from coterie.client.rooms.arrived import Arrived, WaitForBase, WaitForBlob, WaitForEnd, WaitForRegister
 from coterie.client.rooms.blobs import BlobWrong, get_blob
-from coterie.client.rooms.incoming import Arrived, Incoming, WaitForBase, WaitForBlob, WaitForEnd, WaitForRegister
+from coterie.client.rooms.incoming import Incoming
 from coterie.client.state import DeviceState
 from coterie.group.exports import read_token
 from coterie.group.sealed_blob import BadBlob, BlobRef, open_blob_untrusted
