@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from coterie.ids import NO_COTERIE, DeviceId, InviteId, PublicKey
+from coterie.ids import NO_COTERIE, DeviceId, InviteId, MemberId, PublicKey
 from coterie.trust.keys import ForgedSignature, MalformedKey, SigningKey, public_key_untrusted
 from coterie.trust.prove import Channel, Prover, sign_challenge, verify_proof
 from coterie.trust.reasons import RegisterError
 from coterie.trust.register import Register
 from coterie.wire.codes import ErrorCode
-from coterie.wire.frames import Challenge, Greeting, Hello, Prove, ProveFounding, ProveInvite
+from coterie.wire.frames import Challenge, Greeting, Hello, Prove, ProveFounding, ProveIdentity, ProveInvite
 from coterie.wire.limits import PROTOCOL_VERSION
 
 NONCE_BYTES: Final = 32
@@ -53,7 +53,14 @@ class ProvenFounder:
     pass
 
 
-Proven = ProvenDevice | ProvenNewcomer | ProvenFounder
+@dataclass(frozen=True, slots=True)
+class ProvenMember:
+    """By the identity key: a member who begins again with a new device."""
+
+    member: MemberId
+
+
+Proven = ProvenDevice | ProvenNewcomer | ProvenFounder | ProvenMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ class Handshake:
             signature=sign_challenge(self._facts.service, self._channel),
         )
 
-    def _proven(self, proof: Prove | ProveInvite | ProveFounding, channel: Channel) -> Proven:
+    def _proven(self, proof: Prove | ProveInvite | ProveFounding | ProveIdentity, channel: Channel) -> Proven:
         register = self._facts.register()
         if isinstance(proof, ProveFounding):
             if register is not None:
@@ -133,6 +140,12 @@ class Handshake:
                 raise HandshakeRefused(ErrorCode.NOT_IN_FORCE, error.fact) from None
             _check(invite.key, Prover.INVITE, channel, proof.signature)
             return ProvenNewcomer(invite.id)
+        if isinstance(proof, ProveIdentity):
+            member = register.members.get(proof.member)
+            if member is None or member.removed is not None:
+                raise HandshakeRefused(ErrorCode.NOT_IN_FORCE, "this member is not in the register, or was removed")
+            _check(member.identity, Prover.IDENTITY, channel, proof.signature)
+            return ProvenMember(member.id)
         if not register.device_in_force(proof.device):
             raise HandshakeRefused(ErrorCode.NOT_IN_FORCE, "this device is not in the register, or was removed")
         _check(register.device(proof.device).key, Prover.DEVICE, channel, proof.signature)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.ids import DeviceId, QueueId
 from coterie.server import answers
 from coterie.server.connection import DeviceConnection
-from coterie.server.handshake import Proven, ProvenDevice, ProvenFounder, ProvenNewcomer
+from coterie.server.handshake import Proven, ProvenDevice, ProvenFounder, ProvenMember, ProvenNewcomer
 from coterie.server.rates import Costly
 from coterie.server.rules import outcomes
 from coterie.server.rules import record as operations
@@ -19,7 +19,7 @@ from coterie.server.rules.record import AnyOperation
 from coterie.trust.bundle import MalformedBundle, decode_bundle_untrusted, verify_bundle
 from coterie.trust.entry import MalformedEntry, decode_entry_untrusted
 from coterie.trust.keys import ForgedSignature
-from coterie.trust.kinds import Founded, Joined
+from coterie.trust.kinds import Founded, IdentityRecovered, Joined
 from coterie.trust.reasons import MALFORMED_ENTRY, NEWER_COTERIE, NewerCoterie, RegisterError
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
@@ -209,7 +209,7 @@ class Requests:
         except NewerCoterie:
             connection.error(request.id, ErrorCode.REGISTER_REFUSED, NEWER_COTERIE)
             return False
-        if kind == (Joined.__name__ if connection.newcomer is not None else Founded.__name__):
+        if kind == _ENTERS_BY.get(type(connection.proven)):
             return True
         connection.error(request.id, ErrorCode.NOT_ALLOWED, "this connection may not append that")
         return False
@@ -283,6 +283,12 @@ class Requests:
         return wait == 0
 
 
+_ENTERS_BY: Final[dict[type[Proven | None], str]] = {
+    ProvenNewcomer: Joined.__name__,
+    ProvenFounder: Founded.__name__,
+    ProvenMember: IdentityRecovered.__name__,
+}
+"""The one kind of entry that a connection without a device may append."""
 _FOUNDER: Final[dict[type[Frame], Entrance]] = {
     frames.RegisterAppend: Requests.register_append,
     frames.RegisterRead: Requests.register_read,
@@ -311,14 +317,17 @@ ENTRANCES: Final[dict[type[Proven | None], dict[type[Frame], Entrance]]] = {
     ProvenDevice: _DEVICE,
     ProvenNewcomer: _NEWCOMER,
     ProvenFounder: _FOUNDER,
+    ProvenMember: _FOUNDER,
 }
 """By the key that was proven: what may be asked."""
 
 
 def _payer(connection: DeviceConnection) -> bytes:
-    """Whose rates count: the device's, or the invite's that it proved."""
+    """Whose rates count: the device's, or the member's or invite's that it proved."""
     if isinstance(connection.proven, ProvenDevice):
         return connection.proven.device
+    if isinstance(connection.proven, ProvenMember):
+        return connection.proven.member
     return connection.proven.invite if isinstance(connection.proven, ProvenNewcomer) else b"founder"
 
 

@@ -37,6 +37,7 @@ class Purpose(StrEnum):
     PROVE_DEVICE = "prove device"
     PROVE_INVITE = "prove invite"
     PROVE_FOUNDING = "prove founding"
+    PROVE_IDENTITY = "prove identity"
     HEAD = "head"
     BUNDLE = "bundle"
     INBOX = "inbox"

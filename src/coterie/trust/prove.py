@@ -20,6 +20,7 @@ class Prover(Enum):
     DEVICE = Purpose.PROVE_DEVICE
     INVITE = Purpose.PROVE_INVITE
     FOUNDING = Purpose.PROVE_FOUNDING
+    IDENTITY = Purpose.PROVE_IDENTITY
 
 
 @dataclass(frozen=True, slots=True)

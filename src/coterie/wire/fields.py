@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from coterie.ids import BlobId, CoterieId, DeviceId, InviteId, PublicKey, QueueId
+from coterie.ids import BlobId, CoterieId, DeviceId, InviteId, MemberId, PublicKey, QueueId
 from coterie.wire import limits
 
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -20,6 +20,7 @@ Payload = Annotated[bytes, Meta(max_length=limits.PAYLOAD_BYTES)]
 Entry = Annotated[bytes, Meta(min_length=1, max_length=limits.ENTRY_BYTES)]
 Coterie = Annotated[CoterieId, Meta(min_length=32, max_length=32)]
 Device = Annotated[DeviceId, Meta(min_length=16, max_length=16)]
+Member = Annotated[MemberId, Meta(min_length=16, max_length=16)]
 Invite = Annotated[InviteId, Meta(min_length=32, max_length=32)]
 Public = Annotated[PublicKey, Meta(min_length=32, max_length=32)]
 Queue = Annotated[QueueId, Meta(min_length=32, max_length=32)]

@@ -22,7 +22,7 @@ from coterie.client.connection.errors import (
     WrongCoterie,
     WrongServer,
 )
-from coterie.client.connection.handshake import DeviceProof, FoundingProof, InviteProof, Proof
+from coterie.client.connection.handshake import DeviceProof, FoundingProof, IdentityProof, InviteProof, Proof
 
 __all__ = [
     "AlreadyFounded",
@@ -31,6 +31,7 @@ __all__ = [
     "ConnectionLost",
     "DeviceProof",
     "FoundingProof",
+    "IdentityProof",
     "InviteProof",
     "MalformedAnswer",
     "NoCommonVersion",

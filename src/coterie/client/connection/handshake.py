@@ -6,11 +6,22 @@ from dataclasses import dataclass
 
 from coterie.client.connection.errors import MalformedAnswer, StoreWasCopied, WrongServer, error_of
 from coterie.client.connection.link import Answer, Link
-from coterie.ids import CoterieId, DeviceId, InviteId, PublicKey
+from coterie.ids import CoterieId, DeviceId, InviteId, MemberId, PublicKey
 from coterie.trust.keys import ForgedSignature, SigningKey
 from coterie.trust.prove import Channel, Prover, sign_proof, verify_challenge
 from coterie.wire.codec import encode_frame
-from coterie.wire.frames import Challenge, Error, Greeting, Hello, Prove, ProveFounding, ProveInvite, Ready, StoreCopied
+from coterie.wire.frames import (
+    Challenge,
+    Error,
+    Greeting,
+    Hello,
+    Prove,
+    ProveFounding,
+    ProveIdentity,
+    ProveInvite,
+    Ready,
+    StoreCopied,
+)
 from coterie.wire.limits import PROTOCOL_VERSION
 
 
@@ -39,7 +50,15 @@ class FoundingProof:
     key: SigningKey
 
 
-Proof = DeviceProof | InviteProof | FoundingProof
+@dataclass(frozen=True)
+class IdentityProof:
+    """A member without a device, by the key that their recovery phrase is."""
+
+    member: MemberId
+    key: SigningKey
+
+
+Proof = DeviceProof | InviteProof | FoundingProof | IdentityProof
 
 
 async def shake_hands(
@@ -77,6 +96,8 @@ def _prove(who: Proof, channel: Channel, position: bytes) -> Greeting:
             return ProveInvite(invite, sign_proof(key, Prover.INVITE, channel))
         case FoundingProof(key):
             return ProveFounding(sign_proof(key, Prover.FOUNDING, channel))
+        case IdentityProof(member, key):
+            return ProveIdentity(member, sign_proof(key, Prover.IDENTITY, channel))
 
 
 def _not_awaited(answer: Answer) -> Exception:

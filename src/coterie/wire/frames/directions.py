@@ -9,6 +9,7 @@ from coterie.wire.frames.handshake import (
     Position,
     Prove,
     ProveFounding,
+    ProveIdentity,
     ProveInvite,
     Ready,
     StoreCopied,
@@ -33,7 +34,7 @@ from coterie.wire.frames.register import (
     RegisterRead,
 )
 
-Greeting = Hello | Prove | ProveInvite | ProveFounding
+Greeting = Hello | Prove | ProveInvite | ProveFounding | ProveIdentity
 Welcoming = Challenge | Ready | StoreCopied
 Request = (
     OpenQueue

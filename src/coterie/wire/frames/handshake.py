@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from coterie.wire.fields import Coterie, Counter, Device, Invite, Nonce, Number, Public, Signature
+from coterie.wire.fields import Coterie, Counter, Device, Invite, Member, Nonce, Number, Public, Signature
 from coterie.wire.frames.frame import Frame, Part
 from coterie.wire.frames.register import SignedHead
 
@@ -49,6 +49,13 @@ class ProveInvite(Frame, tag=4, frozen=True):
 class ProveFounding(Frame, tag=5, frozen=True):
     """The founder-to-be proves the founding key: `RegisterAppend` of `Founded` only."""
 
+    signature: Signature
+
+
+class ProveIdentity(Frame, tag=9, frozen=True):
+    """A member without a device proves the identity key: `RegisterAppend` of `IdentityRecovered` only."""
+
+    member: Member
     signature: Signature
 
 
