@@ -126,7 +126,7 @@ def test_rate_gives_its_burst_then_says_when_more_is_there() -> None:
 
 
 def handshake(random: Callable[[int], bytes] = os.urandom) -> Handshake:
-    return Handshake(HandshakeFacts(KEY, bytes(32), lambda: KEY.public, lambda: None, random))
+    return Handshake(HandshakeFacts(KEY, bytes(32), lambda: KEY.public, lambda: None, lambda _: None, random))
 
 
 GREETINGS: list[Greeting] = [

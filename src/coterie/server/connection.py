@@ -14,7 +14,15 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from coterie.ids import QueueId
 from coterie.server import answers, events
 from coterie.server.followers import SLOW_BYTES, Follow
-from coterie.server.handshake import Handshake, HandshakeRefused, Proven, ProvenDevice, ProvenNewcomer, Step
+from coterie.server.handshake import (
+    Handshake,
+    HandshakeRefused,
+    Proven,
+    ProvenDevice,
+    ProvenLinker,
+    ProvenNewcomer,
+    Step,
+)
 from coterie.server.intake import Lane
 from coterie.server.rules.outcomes import Outcome
 from coterie.server.websocket import wrapped
@@ -130,6 +138,11 @@ class DeviceConnection(WSListener):
             self._deadline = None
         self.send_now(ready)
 
+    def end_after(self, seconds: float, message: str) -> None:
+        """Refuse it then, if it is still there."""
+        refuse = partial(self.refuse, ErrorCode.NOT_IN_FORCE, message)
+        self._deadline = asyncio.get_running_loop().call_later(seconds, refuse)
+
     @property
     def device(self) -> ProvenDevice | None:
         return self.proven if isinstance(self.proven, ProvenDevice) else None
@@ -137,6 +150,10 @@ class DeviceConnection(WSListener):
     @property
     def newcomer(self) -> ProvenNewcomer | None:
         return self.proven if isinstance(self.proven, ProvenNewcomer) else None
+
+    @property
+    def linker(self) -> ProvenLinker | None:
+        return self.proven if isinstance(self.proven, ProvenLinker) else None
 
     # Sending
 

@@ -1,7 +1,7 @@
 """The handshake as a table of steps (docs/protocol/frames.md, "Handshake"). Sans I/O: greetings in, answers out.
 
-What a connection may do follows from the key it proved: a device's, an invite's, or the founding key. Whether a device
-is a copy, the log decides afterwards (the `Session` operation).
+What a connection may do follows from the key it proved: a device's, an invite's, a link queue's, or the founding key.
+Whether a device is a copy, the log decides afterwards (the `Session` operation).
 """
 
 from collections.abc import Callable
@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from coterie.ids import NO_COTERIE, DeviceId, InviteId, MemberId, PublicKey
+from coterie.ids import NO_COTERIE, DeviceId, InviteId, MemberId, PublicKey, QueueId
+from coterie.server.rules.rows import QueueRow
 from coterie.trust.keys import ForgedSignature, MalformedKey, SigningKey, public_key_untrusted
 from coterie.trust.prove import Channel, Prover, sign_challenge, verify_proof
 from coterie.trust.reasons import RegisterError
 from coterie.trust.register import Register
 from coterie.wire.codes import ErrorCode
-from coterie.wire.frames import Challenge, Greeting, Hello, Prove, ProveFounding, ProveIdentity, ProveInvite
+from coterie.wire.frames import Challenge, Greeting, Hello, Prove, ProveFounding, ProveIdentity, ProveInvite, ProveLink
 from coterie.wire.limits import PROTOCOL_VERSION
+from coterie.wire.queues import QueuePurpose, token_hash
 
 NONCE_BYTES: Final = 32
 
@@ -54,23 +56,31 @@ class ProvenFounder:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenLinker:
+    """Nobody yet: a device that is about to be linked, let in to one link queue."""
+
+    queue: QueueId
+
+
+@dataclass(frozen=True, slots=True)
 class ProvenMember:
     """By the identity key: a member who begins again with a new device."""
 
     member: MemberId
 
 
-Proven = ProvenDevice | ProvenNewcomer | ProvenFounder | ProvenMember
+Proven = ProvenDevice | ProvenNewcomer | ProvenFounder | ProvenMember | ProvenLinker
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFacts:
-    """What a hub knows. `register` and `founding_key` are asked for at each step: they change."""
+    """What a hub knows. `register`, `founding_key` and `queue` are asked for at each step: they change."""
 
     service: SigningKey
     certificate: bytes
     founding_key: Callable[[], PublicKey]
     register: Callable[[], Register | None]
+    queue: Callable[[QueueId], QueueRow | None]
     random: Callable[[int], bytes]
 
 
@@ -124,7 +134,9 @@ class Handshake:
             signature=sign_challenge(self._facts.service, self._channel),
         )
 
-    def _proven(self, proof: Prove | ProveInvite | ProveFounding | ProveIdentity, channel: Channel) -> Proven:
+    def _proven(
+        self, proof: Prove | ProveInvite | ProveFounding | ProveIdentity | ProveLink, channel: Channel
+    ) -> Proven:
         register = self._facts.register()
         if isinstance(proof, ProveFounding):
             if register is not None:
@@ -140,6 +152,12 @@ class Handshake:
                 raise HandshakeRefused(ErrorCode.NOT_IN_FORCE, error.fact) from None
             _check(invite.key, Prover.INVITE, channel, proof.signature)
             return ProvenNewcomer(invite.id)
+        if isinstance(proof, ProveLink):
+            row = self._facts.queue(proof.queue)
+            if row is None or row.purpose is not QueuePurpose.LINK or row.close != token_hash(proof.key):
+                raise HandshakeRefused(ErrorCode.NOT_IN_FORCE, "this code for linking a device is used up, or expired")
+            _check(proof.key, Prover.LINK, channel, proof.signature)
+            return ProvenLinker(proof.queue)
         if isinstance(proof, ProveIdentity):
             member = register.members.get(proof.member)
             if member is None or member.removed is not None:

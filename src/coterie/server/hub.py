@@ -104,6 +104,7 @@ class Hub:
             certificate=identity.certificate,
             founding_key=self._founding_key,
             register=lambda: view.register,
+            queue=view.queue,
             random=os.urandom,
         )
 
@@ -274,7 +275,7 @@ class Hub:
         for part in parts:
             pushed = wrapped(encode_frame(frames.RegisterPushed(part, self.head)))
             for connection in self.sessions.connections:
-                if connection.open:
+                if connection.open and connection.linker is None:
                     connection.push(pushed)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coterie.ids import DeviceId, QueueId
 from coterie.server import answers
 from coterie.server.connection import DeviceConnection
-from coterie.server.handshake import Proven, ProvenDevice, ProvenFounder, ProvenMember, ProvenNewcomer
+from coterie.server.handshake import Proven, ProvenDevice, ProvenFounder, ProvenLinker, ProvenMember, ProvenNewcomer
 from coterie.server.rates import Costly
 from coterie.server.rules import outcomes
 from coterie.server.rules import record as operations
@@ -120,6 +120,17 @@ class Requests:
         if follow is not None:
             self._hub.followers.end(follow)
         connection.send(frames.Done(request.id))
+
+    def link(self, connection: DeviceConnection, request: frames.Post | frames.Follow) -> None:
+        """Of a device to be linked: its own queue, and no blobs."""
+        linker = connection.linker
+        assert linker is not None
+        if request.queue != linker.queue or (isinstance(request, frames.Post) and request.blobs):
+            connection.error(request.id, ErrorCode.NOT_ALLOWED, "this connection may not do that")
+        elif isinstance(request, frames.Post):
+            self.post(connection, request)
+        else:
+            self.follow(connection, request)
 
     # Key packages
 
@@ -313,11 +324,13 @@ _DEVICE: Final[dict[type[Frame], Entrance]] = _NEWCOMER | {
     frames.GetBlob: Requests.get_blob,
     frames.PutPacket: Requests.put_packet,
 }
+_LINKER: Final[dict[type[Frame], Entrance]] = {frames.Post: Requests.link, frames.Follow: Requests.link}
 ENTRANCES: Final[dict[type[Proven | None], dict[type[Frame], Entrance]]] = {
     ProvenDevice: _DEVICE,
     ProvenNewcomer: _NEWCOMER,
     ProvenFounder: _FOUNDER,
     ProvenMember: _FOUNDER,
+    ProvenLinker: _LINKER,
 }
 """By the key that was proven: what may be asked."""
 

@@ -1,7 +1,7 @@
 """Which devices are connected here, from proof to end (docs/protocol/frames.md, "Sessions").
 
 The log decides on a session: whether the device is in force, whether its store is a copy, and which of two connections
-of one device is the newer. A newcomer and the founder-to-be have none.
+of one device is the newer. A newcomer, a device to be linked and the founder-to-be have none.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from coterie.ids import DeviceId
 from coterie.server import answers
 from coterie.server.connection import DeviceConnection
-from coterie.server.handshake import Proven, ProvenDevice
+from coterie.server.handshake import Proven, ProvenDevice, ProvenLinker
 from coterie.server.intake import LANE_BYTES, LANE_OPERATIONS
 from coterie.server.position import PositionSeal
 from coterie.server.rules import Applied, outcomes
@@ -19,7 +19,7 @@ from coterie.server.rules.outcomes import Outcome
 from coterie.server.rules.record import Session
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
-from coterie.wire.limits import FRAME_BYTES, PAYLOAD_BYTES
+from coterie.wire.limits import FRAME_BYTES, LINK_SECONDS, PAYLOAD_BYTES
 from coterie.wire.queues import QueuePurpose
 
 if TYPE_CHECKING:
@@ -61,8 +61,12 @@ class Sessions:
         if isinstance(proven, ProvenDevice):
             self._by_device.setdefault(proven.device, set()).add(connection)
             connection.spawn(self._open(connection, proven), 0)
+        elif isinstance(proven, ProvenLinker):
+            # whoever has the code is no member: they are told nothing of the register, and not for long
+            connection.opened(self._ready(None))
+            connection.end_after(LINK_SECONDS, "the time for linking a device is over")
         else:
-            connection.opened(self._ready())
+            connection.opened(self._ready(self._hub.head))
 
     async def _open(self, connection: DeviceConnection, proven: ProvenDevice) -> None:
         """Let the log decide on the session, once this hub has seen what the device has."""
@@ -92,7 +96,7 @@ class Sessions:
         if isinstance(outcome, outcomes.SessionOpened):
             connection.session = self._hub.answering
             self._by_place[connection.session] = connection
-            connection.opened(self._ready())
+            connection.opened(self._ready(self._hub.head))
         elif isinstance(outcome, outcomes.SessionCopied):
             connection.end_with(frames.StoreCopied(outcome.highest))
         else:
@@ -113,7 +117,7 @@ class Sessions:
         for connection in tuple(self.connections):
             connection.end_with(answers.unavailable(0))
 
-    def _ready(self) -> frames.Ready:
+    def _ready(self, head: frames.SignedHead | None) -> frames.Ready:
         view = self._hub.view
         assert view.log is not None
         return frames.Ready(
@@ -126,7 +130,7 @@ class Sessions:
                 inbox_entries=QUEUE_LIMITS[QueuePurpose.INBOX].entries,
             ),
             list(self._hub.identity.addresses),
-            self._hub.head,
+            head,
             self._hub.generation,
             view.time,
             self._seal.seal(view.log.log, view.position),

@@ -32,7 +32,7 @@ LARGEST_LINK: Final = 4096
 MOST_ADDRESSES: Final = 8
 _PACKET_LABEL: Final = b"coterie/1 invite packet\0"
 _LINK: Final = re.compile(r"coterie://([^/]+)/([a-z]+)/([A-Za-z0-9_-]+)", re.IGNORECASE | re.ASCII)
-_COPY_IT_WHOLE: Final = "copy the whole link, from coterie:// to its last character"
+COPY_IT_WHOLE: Final = "copy the whole link, from coterie:// to its last character"
 
 
 class WrongLink(CallerError):
@@ -53,7 +53,7 @@ class BadPacket(PeerError):
         super().__init__("the invite packet cannot be opened", "names stay unknown until a member sends the key")
 
 
-_Addresses = Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=MOST_ADDRESSES)]
+Addresses = Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=MOST_ADDRESSES)]
 
 
 class _AnyVersion(msgspec.Struct, frozen=True, array_like=True):
@@ -63,7 +63,7 @@ class _AnyVersion(msgspec.Struct, frozen=True, array_like=True):
 class _JoinPayload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     version: Literal[1]
     coterie: Hash
-    addresses: _Addresses
+    addresses: Addresses
     service_key: Key
     invite: Hash
     seed: Key
@@ -71,7 +71,7 @@ class _JoinPayload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
 
 class _FoundPayload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     version: Literal[1]
-    addresses: _Addresses
+    addresses: Addresses
     service_key: Key
     seed: Key
 
@@ -102,7 +102,7 @@ class JoinLink:
         """The link itself: a secret."""
         addresses = [address.text for address in self.addresses]
         payload = _JoinPayload(LINK_VERSION, self.coterie, addresses, self.service_key, self.invite, bytes(self.seed))
-        return _link("join", self.addresses, payload)
+        return link_text("join", self.addresses, payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +117,13 @@ class FoundLink:
     def text(self) -> str:
         """The link itself: a secret."""
         addresses = [address.text for address in self.addresses]
-        return _link(
+        return link_text(
             "found", self.addresses, _FoundPayload(LINK_VERSION, addresses, self.service_key, bytes(self.seed))
         )
 
 
-def _link(verb: str, addresses: tuple[Address, ...], payload: msgspec.Struct) -> str:
+def link_text(verb: str, addresses: tuple[Address, ...], payload: msgspec.Struct) -> str:
+    """The link as people carry it. One to eight addresses, else ValueError."""
     if not 1 <= len(addresses) <= MOST_ADDRESSES:
         raise ValueError("a link has one to eight addresses")
     encoded = base64.urlsafe_b64encode(canonical.encode(payload)).rstrip(b"=").decode()
@@ -132,9 +133,27 @@ def _link(verb: str, addresses: tuple[Address, ...], payload: msgspec.Struct) ->
 def parse_link_untrusted(text: str) -> JoinLink | FoundLink:
     """A link as pasted: white space anywhere and angle brackets around it do not matter; host and port before the path
     are for people, the payload's addresses count. Raises WrongLink and nothing else."""
+    verb, encoded = split_link_untrusted(text)
+    if verb == "link":
+        raise WrongLink(
+            "this code links a further device to one that is in already; it neither joins nor founds a coterie",
+            "use it on the new device with: coterie device link",
+        )
+    if verb not in ("join", "found"):
+        raise WrongLink("this link is for something this Coterie does not know", "update Coterie")
+    payload = payload_untrusted(encoded)
+    try:
+        return _join_link(payload) if verb == "join" else _found_link(payload)
+    except (NotCanonical, MalformedKey, WrongAddress):
+        raise WrongLink("this link is incomplete or was changed on its way", COPY_IT_WHOLE) from None
+
+
+def split_link_untrusted(text: str) -> tuple[str, str]:
+    """What every form of link has in common: its verb, in lower case, and its payload, still encoded. Raises WrongLink
+    and nothing else."""
     bare = "".join(text.split()).removeprefix("<").removesuffix(">")
     if len(bare) > LARGEST_LINK:
-        raise WrongLink("this link is too long to be Coterie's", _COPY_IT_WHOLE)
+        raise WrongLink("this link is too long to be Coterie's", COPY_IT_WHOLE)
     scheme = bare.partition(":")[0].lower()
     if scheme in ("http", "https"):
         raise WrongLink(
@@ -146,15 +165,8 @@ def parse_link_untrusted(text: str) -> JoinLink | FoundLink:
         raise WrongLink("these are several links in one", "paste one of them")
     parts = _LINK.fullmatch(bare)
     if parts is None:
-        raise WrongLink("this link is incomplete or was changed on its way", _COPY_IT_WHOLE)
-    verb = parts[2].lower()
-    if verb not in ("join", "found"):
-        raise WrongLink("this link is for something this Coterie does not know", "update Coterie")
-    payload = _payload_untrusted(parts[3])
-    try:
-        return _join_link(payload) if verb == "join" else _found_link(payload)
-    except (NotCanonical, MalformedKey, WrongAddress):
-        raise WrongLink("this link is incomplete or was changed on its way", _COPY_IT_WHOLE) from None
+        raise WrongLink("this link is incomplete or was changed on its way", COPY_IT_WHOLE)
+    return parts[2].lower(), parts[3]
 
 
 def expect_join(link: JoinLink | FoundLink) -> JoinLink:
@@ -171,17 +183,17 @@ def expect_found(link: JoinLink | FoundLink) -> FoundLink:
     return link
 
 
-def _payload_untrusted(encoded: str) -> bytes:
-    """Raises WrongLink."""
+def payload_untrusted(encoded: str) -> bytes:
+    """A payload of this version, as bytes. Raises WrongLink and nothing else."""
     try:
         payload = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         version = _versions.decode(payload).version
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise WrongLink("this link is incomplete or was changed on its way", _COPY_IT_WHOLE) from None
+        raise WrongLink("this link is incomplete or was changed on its way", COPY_IT_WHOLE) from None
     if version != LINK_VERSION:
         raise WrongLink("this link needs a newer Coterie", "update Coterie")
     if base64.urlsafe_b64encode(payload).rstrip(b"=").decode() != encoded:
-        raise WrongLink("this link is incomplete or was changed on its way", _COPY_IT_WHOLE)
+        raise WrongLink("this link is incomplete or was changed on its way", COPY_IT_WHOLE)
     return payload
 
 

@@ -38,9 +38,11 @@ class Purpose(StrEnum):
     PROVE_INVITE = "prove invite"
     PROVE_FOUNDING = "prove founding"
     PROVE_IDENTITY = "prove identity"
+    PROVE_LINK = "prove link"
     HEAD = "head"
     BUNDLE = "bundle"
     INBOX = "inbox"
+    LINK = "link"
 
 
 class MalformedKey(PeerError):

@@ -21,6 +21,7 @@ class Prover(Enum):
     INVITE = Purpose.PROVE_INVITE
     FOUNDING = Purpose.PROVE_FOUNDING
     IDENTITY = Purpose.PROVE_IDENTITY
+    LINK = Purpose.PROVE_LINK
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ ENTRY_BYTES: Final = 16 * 1024
 """The largest register entry."""
 PACKAGES_PER_PUT: Final = 50
 PACKET_BYTES: Final = 4 * 1024
+LINK_SECONDS: Final = 600
+"""How long a link queue lives, from its opening to its end."""
 
 DAY_SECONDS: Final = 86_400
 MESSAGE_TTL_SECONDS: Final = 90 * DAY_SECONDS

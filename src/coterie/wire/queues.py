@@ -12,11 +12,13 @@ from coterie.wire.fields import Hash, HashOrNone
 
 class QueuePurpose(IntEnum):
     """Who may advance and close differs: a room's queue is advanced with the post token of its epoch and never closed;
-    an inbox and a call are closed, and an inbox is advanced, with the closing secret, which only the owner has."""
+    an inbox and a call are closed, and an inbox is advanced, with the closing secret, which only the owner has. A link
+    queue is never advanced; its closing secret is the public key of whoever may come to it without being a device."""
 
     ROOM = 1
     INBOX = 2
     CALL = 3
+    LINK = 4
 
 
 class QueueTerms(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

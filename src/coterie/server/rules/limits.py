@@ -48,4 +48,5 @@ QUEUE_LIMITS: Final[dict[QueuePurpose, QueueLimits]] = {
     QueuePurpose.ROOM: QueueLimits(200_000, 1024 * _MIB, 210_000, 1088 * _MIB),
     QueuePurpose.INBOX: QueueLimits(19_000, 56 * _MIB, 20_000, 64 * _MIB),
     QueuePurpose.CALL: QueueLimits(20_000, 56 * _MIB, 21_000, 64 * _MIB),
+    QueuePurpose.LINK: QueueLimits(32, 1 * _MIB, 32, 1 * _MIB),
 }

@@ -30,7 +30,7 @@ from coterie.server.rules.outcomes import (
 from coterie.server.rules.record import Advance, CloseQueue, Delivery, OpenQueue, Post
 from coterie.server.rules.rows import QueueRow
 from coterie.wire.codes import ErrorCode
-from coterie.wire.limits import MESSAGE_TTL_SECONDS
+from coterie.wire.limits import LINK_SECONDS, MESSAGE_TTL_SECONDS
 from coterie.wire.queues import QueuePurpose
 
 _OPENED: Final = Opened()
@@ -48,7 +48,7 @@ def open_queue(draft: Draft, op: OpenQueue) -> Outcome:
     if row is not None and row.idle_at <= draft.time:
         draft.end_queue(row)
         row = None
-    if op.epoch > LARGEST_FIRST_EPOCH:
+    if op.epoch > LARGEST_FIRST_EPOCH or (op.purpose == QueuePurpose.LINK and op.ttl > LINK_SECONDS):
         return _BAD_TERMS
     if row is not None:
         return _OPENED if (row.purpose, row.close) == (op.purpose, op.close) else _QUEUE_EXISTS
@@ -96,6 +96,8 @@ def advance(draft: Draft, op: Advance) -> Outcome:
     row = draft.queue(op.queue)
     if row is None:
         return _NO_QUEUE
+    if row.purpose == QueuePurpose.LINK:
+        return _NOT_ALLOWED
     place = draft.known(row, op.key, COMMIT)
     if place is not None:
         entry = entry_of(place)
@@ -164,7 +166,8 @@ def _append(draft: Draft, row: QueueRow, key: bytes, kind: int, payload: bytes, 
         draft.runs[row.id] = Run(n - 1, [payload])
     else:
         run.payloads.append(payload)
-    draft.used(row)
+    if row.purpose != QueuePurpose.LINK:
+        draft.used(row)
     return place
 
 

@@ -28,6 +28,7 @@ from coterie.wire.frames.handshake import (
     ProveFounding,
     ProveIdentity,
     ProveInvite,
+    ProveLink,
     Ready,
     StoreCopied,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "ProveFounding",
     "ProveIdentity",
     "ProveInvite",
+    "ProveLink",
     "Push",
     "Pushed",
     "PutBlob",

@@ -11,6 +11,7 @@ from coterie.wire.frames.handshake import (
     ProveFounding,
     ProveIdentity,
     ProveInvite,
+    ProveLink,
     Ready,
     StoreCopied,
 )
@@ -34,7 +35,7 @@ from coterie.wire.frames.register import (
     RegisterRead,
 )
 
-Greeting = Hello | Prove | ProveInvite | ProveFounding | ProveIdentity
+Greeting = Hello | Prove | ProveInvite | ProveFounding | ProveIdentity | ProveLink
 Welcoming = Challenge | Ready | StoreCopied
 Request = (
     OpenQueue

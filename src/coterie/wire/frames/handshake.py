@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from coterie.wire.fields import Coterie, Counter, Device, Invite, Member, Nonce, Number, Public, Signature
+from coterie.wire.fields import Coterie, Counter, Device, Invite, Member, Nonce, Number, Public, Queue, Signature
 from coterie.wire.frames.frame import Frame, Part
 from coterie.wire.frames.register import SignedHead
 
@@ -49,6 +49,14 @@ class ProveInvite(Frame, tag=4, frozen=True):
 class ProveFounding(Frame, tag=5, frozen=True):
     """The founder-to-be proves the founding key: `RegisterAppend` of `Founded` only."""
 
+    signature: Signature
+
+
+class ProveLink(Frame, tag=8, frozen=True):
+    """A device that is to be linked proves the key that a link queue commits to: that queue's posts only."""
+
+    queue: Queue
+    key: Public
     signature: Signature
 
 
