@@ -139,6 +139,11 @@ def parse_link_untrusted(text: str) -> JoinLink | FoundLink:
             "this code links a further device to one that is in already; it neither joins nor founds a coterie",
             "use it on the new device with: coterie device link",
         )
+    if verb == "server":
+        raise WrongLink(
+            "this link says where the coterie is; it lets nobody in",
+            "ask a member for an invite; or come back with your recovery phrase: coterie recover",
+        )
     if verb not in ("join", "found"):
         raise WrongLink("this link is for something this Coterie does not know", "update Coterie")
     payload = payload_untrusted(encoded)
