@@ -19,6 +19,7 @@ from coterie.trust.keys import SigningKey, device_id, member_id
 
 NOW = 1_790_000_000_000
 COTERIE_KEY = CoterieKey(bytes(range(32)))
+STORE_KEY = Secret(bytes(range(32, 64)))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def state(tmp_path: Path) -> Iterator[DeviceState]:
         now_ms=NOW,
         nonce=os.urandom(12),
     )
-    store = Store(tmp_path, Secret(os.urandom(32)))
+    store = Store(tmp_path, STORE_KEY)
     me = Own(
         coterie=CoterieId(entry_hash(entry)),
         member=member_id(keys.identity.public),

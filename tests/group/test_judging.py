@@ -59,6 +59,16 @@ COMMITTERS = {
 }
 
 
+def other_person(than: Person) -> Person:
+    return CY if than is not CY else BO
+
+
+def replacing(committer: RawLeaf, anew: SecondDevice) -> Commit:
+    """The commit by which a member who came back keeps their place."""
+    old = PLACES[anew.person]
+    return commit_by(committer, remove=(old,), add=(anew.leaf(old.index),))
+
+
 def attempt(action: RoomAction, by: Person, context: RoomContext) -> tuple[RoomState, Register, Commit]:
     """The simplest commit that needs this power, in a state where it means something."""
     me = PLACES[by]
@@ -88,6 +98,9 @@ def attempt(action: RoomAction, by: Person, context: RoomContext) -> tuple[RoomS
             return leaving, reg, commit_by(me, remove=(CY_2,))
         case RoomAction.ADD_AGAIN:
             return state, reg, commit_by(me, remove=(CY_2,), add=(CY.leaf(2),))
+        case RoomAction.REPLACE_REFUSED:
+            anew = SecondDevice(other_person(by))
+            return state, anew.registered(without_device(anew.person)), replacing(me, anew)
 
 
 @pytest.mark.parametrize(("action", "who"), list(product(RoomAction, Standing)))
@@ -108,6 +121,7 @@ def test_the_table_of_room_powers_is_the_one_written_down() -> None:
     open_to_all = {"add a device of one's own", "remove a device of one's own", "remove what the register refuses"} | {
         "remove a member who left",
         "remove and add the same device in one commit",
+        "add a device of a member of whom the same commit removes one that the register refuses",
     }
     admins = open_to_all | {"add", "remove", "rename", "appoint", "set the policy"}
     assert {who: {str(action) for action in actions} for who, actions in ROOM_POWERS.items()} == {
@@ -116,6 +130,29 @@ def test_the_table_of_room_powers_is_the_one_written_down() -> None:
         Standing.ORDINARY: open_to_all,
         Standing.GUEST: open_to_all,
     }
+
+
+def test_who_came_back_is_brought_in_by_anybody_only_in_the_commit_that_removes_their_old_device() -> None:
+    anew, context = SecondDevice(CY), room(ADA)
+    reg = anew.registered(without_device(CY))
+    state = state_of(context, *PLACES.values())
+    assert accepted(judge(state, reg, replacing(BO_1, anew))).roster.members == state.roster.members
+    # alone, after the removal: an admin's business
+    gone = state_of(context, ADA_0, BO_1, GUS_3)
+    later = commit_by(BO_1, add=(anew.leaf(2),), path=False)
+    assert judge(gone, reg, later) == Refused(Refusal.NO_POWER, RoomAction.ADD)
+    # instead of somebody else's refused device
+    instead = commit_by(BO_1, remove=(CY_2,), add=(DI.leaf(4),))
+    assert judge(state, reg, instead) == Refused(Refusal.NO_POWER, RoomAction.ADD)
+    # while the old device is in force, whoever adds is no better than who adds
+    both = commit_by(BO_1, remove=(CY_2,), add=(anew.leaf(4),))
+    assert isinstance(judge(state, anew.registered(), both), Refused)
+
+
+def test_the_only_admin_who_came_back_stays_the_admin() -> None:
+    anew, context = SecondDevice(ADA), room(ADA)
+    verdict = accepted(judge(FULL, anew.registered(without_device(ADA)), replacing(BO_1, anew)))
+    assert verdict.context == context
 
 
 # What people are shown
@@ -134,6 +171,14 @@ def test_the_table_of_room_powers_is_the_one_written_down() -> None:
         (RoomAction.REMOVE_REFUSED, BO, [Change(ChangeKind.MEMBER_LOST, CY.member)]),
         (RoomAction.REMOVE_LEAVING, BO, [Change(ChangeKind.MEMBER_LEFT, CY.member)]),
         (RoomAction.ADD_AGAIN, BO, [Change(ChangeKind.DEVICE_ADDED_AGAIN, CY.member, CY.device)]),
+        (
+            RoomAction.REPLACE_REFUSED,
+            BO,
+            [
+                Change(ChangeKind.DEVICE_REMOVED, CY.member, CY.device),
+                Change(ChangeKind.DEVICE_ADDED, CY.member, SecondDevice(CY).device),
+            ],
+        ),
     ],
 )
 def test_an_accepted_commit_says_what_people_will_see(action: RoomAction, by: Person, changes: list[Change]) -> None:

@@ -29,7 +29,7 @@ from coterie.client.facts import (
 )
 from coterie.client.find import Id, Unknown, find
 from coterie.client.membership import changes
-from coterie.client.membership.entering import Entering, Step
+from coterie.client.membership.entering import Step, entering
 from coterie.client.online.session import NotSettled, Online
 from coterie.client.online.shared_session import SharedSession
 from coterie.client.own import load_own
@@ -95,8 +95,8 @@ class Device:
 
         Raises WrongLink, BadName, DeviceExists, AlreadyFounded, WrongPassphrase, and OfflineError's children.
         """
-        async with _entering(home, unlock, clock) as entering:
-            return await entering.found(link, coterie_name, name)
+        with entering(home, unlock, clock) as way_in:
+            return await way_in.found(link, coterie_name, name)
 
     @classmethod
     async def join(cls, home: Path, unlock: Unlock, link: str, name: str, *, clock: Clock = system_clock) -> Identity:
@@ -105,8 +105,8 @@ class Device:
         Raises WrongLink, BadName, DeviceExists, NotInForce (the invite), WrongHistory, WrongPassphrase, and
         OfflineError's children.
         """
-        async with _entering(home, unlock, clock) as entering:
-            return await entering.join(link, name)
+        with entering(home, unlock, clock) as way_in:
+            return await way_in.join(link, name)
 
     @classmethod
     def open(cls, home: Path, unlock: Unlock, *, clock: Clock = system_clock) -> Self:
@@ -449,24 +449,3 @@ class Device:
             await session.until(watch(), seconds)
         finally:
             self._state.unwatch(changed)
-
-
-@contextlib.asynccontextmanager
-async def _entering(home: Path, unlock: Unlock, clock: Clock) -> AsyncIterator[Entering]:
-    """Hold `home`, make or open its store."""
-    forbid_core_dumps()
-    _make_home(home)
-    with DeviceLock.acquire(home):
-        try:
-            key = wrap.create(home, unlock)
-        except wrap.DeviceExists:
-            key = wrap.unlock(home, unlock)
-        store = Store(home, key)
-        try:
-            yield Entering(home, store, clock)
-        finally:
-            store.close()
-
-
-def _make_home(home: Path) -> None:
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -139,17 +139,22 @@ class _Case:
         removed_devices = {leaf.device for leaf in removed}
         added_devices = {leaf.device for leaf in added}
         perhaps_leaving = set()
+        replaced = {leaf.member for leaf in removed if check_leaf(leaf, self.register) is not None}
         for leaf in added:
-            again = RoomAction.ADD_AGAIN if leaf.device in removed_devices else RoomAction.ADD
-            action = RoomAction.ADD_OWN_DEVICE if leaf.member == committer.member else again
+            if leaf.member == committer.member:
+                action = RoomAction.ADD_OWN_DEVICE
+            elif leaf.device in removed_devices:
+                action = RoomAction.ADD_AGAIN
+            else:
+                action = RoomAction.REPLACE_REFUSED if leaf.member in replaced else RoomAction.ADD
             if not may(who, action):
                 raise _No(Refusal.NO_POWER, action)
         for leaf in removed:
-            action = self._removal(leaf, committer, again=leaf.device in added_devices)
-            if may(who, action):
+            removal = self._removal(leaf, committer, again=leaf.device in added_devices)
+            if may(who, removal):
                 continue
             if self.state.leaving is not None:
-                raise _No(Refusal.NO_POWER, action)
+                raise _No(Refusal.NO_POWER, removal)
             perhaps_leaving.add(leaf.member)
         return frozenset(perhaps_leaving)
 

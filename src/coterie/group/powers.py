@@ -28,6 +28,7 @@ class RoomAction(StrEnum):
     REMOVE_REFUSED = "remove what the register refuses"
     REMOVE_LEAVING = "remove a member who left"
     ADD_AGAIN = "remove and add the same device in one commit"
+    REPLACE_REFUSED = "add a device of a member of whom the same commit removes one that the register refuses"
 
 
 class Standing(StrEnum):
@@ -46,6 +47,7 @@ _OPEN_TO_ALL: Final = frozenset(
         RoomAction.REMOVE_REFUSED,
         RoomAction.REMOVE_LEAVING,
         RoomAction.ADD_AGAIN,
+        RoomAction.REPLACE_REFUSED,
     }
 )
 

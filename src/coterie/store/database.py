@@ -144,6 +144,13 @@ class Database:
         if busy:
             raise StoreBusy("the store's log could not be cut: another reader holds it", "it is cut at the next chance")
 
+    def wipe(self) -> None:
+        """Write the whole store anew, so that what was deleted is not left in the unused part of any page either; then
+        cut the WAL. Takes time and space in proportion to the store."""
+        self.execute("VACUUM")
+        with contextlib.suppress(StoreBusy):
+            self.truncate()
+
     def close(self) -> None:
         """Cut the WAL and close. An open transaction is rolled back. Closing again does nothing."""
         try:

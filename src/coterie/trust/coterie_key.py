@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from coterie.errors import PeerError
-from coterie.ids import CoterieKey, DeviceId, PostToken
+from coterie.ids import CoterieId, CoterieKey, DeviceId, PostToken
 from coterie.trust.entry import DecodedEntry
 from coterie.trust.kinds import KeyRotated
 from coterie.trust.register import Register
@@ -16,6 +16,7 @@ from coterie.trust.seal import CannotOpen, FormerKey, open_sealed
 
 _HASH_LABEL: Final = b"coterie/1 coterie key\0"
 _POST_LABEL: Final = b"coterie/1 inbox post\0"
+_NO_KEY_LABEL: Final = b"coterie/1 inbox without key\0"
 
 
 class WrongCoterieKey(PeerError):
@@ -43,6 +44,12 @@ def check_key(register: Register, generation: int, key: CoterieKey) -> CoterieKe
 def inbox_post_token(key: CoterieKey, device: DeviceId) -> PostToken:
     """What lets a member post to a device's inbox, in this generation of the key."""
     return PostToken(HKDF(SHA256(), 32, salt=None, info=_POST_LABEL + device).derive(bytes(key)))
+
+
+def keyless_post_token(coterie: CoterieId, device: DeviceId) -> PostToken:
+    """What lets any device post to the inbox of one that came back by its phrase and holds no coterie key yet: no
+    secret, in force until the next generation is taken up."""
+    return PostToken(HKDF(SHA256(), 32, salt=None, info=_NO_KEY_LABEL + device).derive(coterie))
 
 
 def former_keys(

@@ -9,6 +9,7 @@ from coterie_mls import MlsError
 from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused
 from coterie.client.inbox.packages import inbox_keys
+from coterie.client.membership.after_register import plan_rotation
 from coterie.client.rooms import stuck, welcome
 from coterie.client.rooms.blobs import BlobWrong, get_blob
 from coterie.client.rooms.wishes import Action
@@ -182,7 +183,8 @@ class Inbox:
         register = self._state.register.state
         if register.member(member).role in (Role.FOUNDER, Role.STEWARD):
             return True
-        return register.member(self._state.own.member).invited_by == member
+        # nobody invited the founder: one who came back takes the word of any member
+        return register.member(self._state.own.member).invited_by in (member, None)
 
     def _key(self, said: KeyDelivery) -> None:
         state = self._state
@@ -195,6 +197,7 @@ class Inbox:
             return
         if state.register.current_key() is not None:
             state.store.chores.finish(ChoreKind.KEY_WANTED, b"")
+            plan_rotation(state)
 
     def _key_wanted(self, entry: VerifiedEntry, said: KeyWanted) -> None:
         key = self._state.register.coterie_keys().get(said.generation)

@@ -14,7 +14,7 @@ from coterie.group.roster import LEAF_SENTENCES, check_leaf
 from coterie.ids import ClosingSecret, DeviceId, QueueId, ReadToken, Seed
 from coterie.store.facts import Fact
 from coterie.trust.bundle import make_bundle
-from coterie.trust.coterie_key import inbox_post_token
+from coterie.trust.coterie_key import inbox_post_token, keyless_post_token
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
 from coterie.wire.limits import DAY_SECONDS, QUEUE_IDLE_SECONDS
@@ -35,12 +35,13 @@ class NoKeyPackage(RefusedError):
 
 
 async def open_inbox(state: DeviceState, connection: Connection) -> None:
-    """Make this device's inbox if it has none: its secrets are stored before the server hears of it."""
+    """Make this device's inbox if it has none: its secrets are stored before the server hears of it. One that came back
+    by its phrase has no coterie key; the others send it, so its inbox opens without."""
     facts = state.store.facts
     if facts.get(Fact.INBOX_QUEUE) is not None:
         return
     known = state.register.coterie_keys()
-    if not known:
+    if not known and not state.register.came_back(state.own.device):
         return
     if facts.get(Fact.INBOX_TERMS) is None:
         read, close = ReadToken(state.random(32)), ClosingSecret(state.random(32))
@@ -48,12 +49,15 @@ async def open_inbox(state: DeviceState, connection: Connection) -> None:
             facts.put(Fact.INBOX_READ, bytes(read))
             facts.put(Fact.INBOX_CLOSE, bytes(close))
             facts.put(Fact.INBOX_TERMS, state.random(16))
-            facts.put_number(Fact.INBOX_EPOCH, max(known))
+            facts.put_number(Fact.INBOX_EPOCH, max(known, default=state.register.state.generation))
             _new_inbox_key(state)
     generation = facts.number(Fact.INBOX_EPOCH)
+    key = known.get(generation)
+    without_key = keyless_post_token(state.own.coterie, state.own.device)
+    post = without_key if key is None else inbox_post_token(key, state.own.device)
     terms = QueueTerms(
         QueuePurpose.INBOX,
-        token_hash(inbox_post_token(state.register.key_of(generation), state.own.device)),
+        token_hash(post),
         token_hash(facts.need(Fact.INBOX_READ)),
         token_hash(facts.need(Fact.INBOX_CLOSE)),
         facts.need(Fact.INBOX_TERMS),

@@ -1,5 +1,6 @@
 """Sending what waits for other devices' inboxes. A post that cannot go now stays; one that never can is dropped."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coterie.client.connection import Connection, ServerRefused
@@ -7,11 +8,11 @@ from coterie.client.state import DeviceState
 from coterie.errors import PeerError
 from coterie.group.inbox import seal_entry
 from coterie.group.inbox_bodies import Welcome, decode_body_untrusted
-from coterie.ids import BlobId, CoterieKey, DeviceId
+from coterie.ids import BlobId, DeviceId, PostToken
 from coterie.store.inbox import InboxPost
 from coterie.trust import RegisterError
 from coterie.trust.bundle import MalformedBundle, VerifiedBundle, decode_bundle_untrusted, verify_bundle
-from coterie.trust.coterie_key import inbox_post_token
+from coterie.trust.coterie_key import inbox_post_token, keyless_post_token
 from coterie.trust.keys import ForgedSignature
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
@@ -94,21 +95,30 @@ async def _send(state: DeviceState, connection: Connection, post: InboxPost, bun
         raise AssertionError("a post of our own is of a kind we know")
     blobs = body.blobs if isinstance(body, Welcome) else []
     payload = seal_entry(state.own.coterie, state.own.key, bundle, body, post.entry_id, post.made_at)
-    keys = state.register.coterie_keys()
-    for generation in sorted(keys, reverse=True)[:GENERATIONS_TRIED]:
-        answer = await _post(connection, post, bundle, keys[generation], generation, payload, blobs)
-        if answer:
+    for generation, token in _tokens(state, post.device):
+        if await _post(connection, post, bundle, token, generation, payload, blobs):
             with state.groups.changing():
                 state.store.inbox.finish_post(post.id)
             return True
     return False
 
 
+def _tokens(state: DeviceState, device: DeviceId) -> Iterator[tuple[int, PostToken]]:
+    """What may open a device's inbox, likeliest first, each with the generation it stands for."""
+    keys = state.register.coterie_keys()
+    for generation in sorted(keys, reverse=True)[:GENERATIONS_TRIED]:
+        yield generation, inbox_post_token(keys[generation], device)
+    if state.register.came_back(device):
+        newest = state.register.state.generation
+        for generation in range(newest, max(-1, newest - GENERATIONS_TRIED), -1):
+            yield generation, keyless_post_token(state.own.coterie, device)
+
+
 async def _post(
     connection: Connection,
     post: InboxPost,
     bundle: VerifiedBundle,
-    key: CoterieKey,
+    token: PostToken,
     generation: int,
     payload: bytes,
     blobs: list[BlobId],
@@ -117,7 +127,7 @@ async def _post(
         answer = await connection.request(
             frames.Post,
             queue=bundle.inbox_queue,
-            token=bytes(inbox_post_token(key, bundle.device)),
+            token=bytes(token),
             epoch=generation,
             key=post.key,
             payload=payload,

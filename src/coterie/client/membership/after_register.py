@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
+from coterie.client.rooms.wishes import Action as RoomWish
 from coterie.client.rooms.wishes import wish_refused_out
 from coterie.client.state import DeviceState
 from coterie.group.inbox_bodies import HeadNotice, KeyDelivery
-from coterie.ids import DeviceId, InviteId
+from coterie.ids import DeviceId, InviteId, MemberId
 from coterie.trust.coterie_key import key_hash
 from coterie.trust.entry import DecodedEntry
 from coterie.trust.kinds import DeviceRemoved, IdentityRecovered, InviteRevoked, Joined, KeyRotated, MemberRemoved, Role
@@ -24,17 +25,29 @@ def entries_learned(state: DeviceState, entries: Sequence[DecodedEntry]) -> None
     for entry in entries:
         match entry.public:
             case Joined():
-                _greet(state, entry.author, entry.public.invite_id)
+                if _came_after_us(state, entry):
+                    _greet(state, entry.author, entry.public.invite_id)
                 state.store.register.forget_invite(entry.public.invite_id)
             case InviteRevoked():
                 state.store.register.forget_invite(entry.public.invite_id)
             case KeyRotated():
                 _announce(state, entry.public.generation)
-            case DeviceRemoved() | MemberRemoved() | IdentityRecovered():
-                _plan_rotation(state)
+            case IdentityRecovered():
+                if _came_after_us(state, entry):
+                    _greet_again(state, entry.author, entry.public.member_id)
+                    _wish_back(state, entry.public.member_id)
+                plan_rotation(state)
+            case DeviceRemoved() | MemberRemoved():
+                plan_rotation(state)
     _hold_rooms(state)
     if state.register.current_key() is None:
         state.store.chores.plan(ChoreKind.KEY_WANTED, b"", state.now())
+
+
+def _came_after_us(state: DeviceState, entry: DecodedEntry) -> bool:
+    """What was there before this device, others have dealt with."""
+    joined = state.register.joined_seq(state.own.device)
+    return joined is not None and entry.seq > joined
 
 
 def _greet(state: DeviceState, newcomer: DeviceId, invite: InviteId) -> None:
@@ -49,6 +62,27 @@ def _greet(state: DeviceState, newcomer: DeviceId, invite: InviteId) -> None:
     key = state.register.current_key()
     if key is not None and register.generation > 0:
         state.post(newcomer, KeyDelivery(register.generation, bytes(key)))
+
+
+def _greet_again(state: DeviceState, device: DeviceId, member: MemberId) -> None:
+    """A member came back with a device that knows nobody's word for the register and has no key: who vouches for them
+    gives both. For the founder everybody does, since nobody invited them."""
+    register = state.register.state
+    own, back = register.member(state.own.member), register.member(member)
+    vouching = own.role in (Role.FOUNDER, Role.STEWARD) or back.invited_by in (own.id, None)
+    if own.id == member or not vouching:
+        return
+    state.post(device, HeadNotice(register.head.seq, register.head.hash, b""))
+    key = state.register.current_key()
+    if key is not None:
+        state.post(device, KeyDelivery(register.generation, bytes(key)))
+
+
+def _wish_back(state: DeviceState, member: MemberId) -> None:
+    """Whose devices were removed because they came back stays in the rooms where they were."""
+    for room in state.store.rooms.all():
+        if room.state in (RoomState.ACTIVE, RoomState.HELD) and state.roster(room.group).leaves_of(member):
+            state.store.rooms.wish(room.room, RoomWish.ADD_BACK, member, state.now())
 
 
 def _announce(state: DeviceState, generation: int) -> None:
@@ -66,7 +100,7 @@ def _announce(state: DeviceState, generation: int) -> None:
     state.store.chores.finish(ChoreKind.ROTATE_KEY, b"")
 
 
-def _plan_rotation(state: DeviceState) -> None:
+def plan_rotation(state: DeviceState) -> None:
     """The remover's client rotates at once; a steward's, if it has not happened a minute later. A recovered device has
     no key yet that it could pass on, so it leaves the rotation to the stewards."""
     register = state.register.state

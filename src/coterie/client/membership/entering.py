@@ -26,14 +26,16 @@ from coterie.client.membership.profile import publish_name
 from coterie.client.membership.registration import Registration
 from coterie.client.online.session import connect
 from coterie.client.own import Own, load_own
+from coterie.client.owner import DeviceLock
 from coterie.client.state import Clock, DeviceState
 from coterie.errors import CallerError, PeerError
-from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, Seed
+from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, MemberId, Seed
+from coterie.store import Unlock, forbid_core_dumps, wrap
 from coterie.store.facts import Fact
 from coterie.store.store import Store
 from coterie.store.wrap import DeviceExists
 from coterie.trust import Register, RegisterError, apply
-from coterie.trust.author import NewMemberKeys, found, join
+from coterie.trust.author import NewDeviceKeys, NewMemberKeys, found, join
 from coterie.trust.coterie_key import WrongCoterieKey
 from coterie.trust.entry import entry_hash
 from coterie.trust.invite import (
@@ -41,6 +43,7 @@ from coterie.trust.invite import (
     FoundLink,
     JoinLink,
     WrongHistory,
+    WrongLink,
     check_history,
     expect_found,
     expect_join,
@@ -49,6 +52,7 @@ from coterie.trust.invite import (
 )
 from coterie.trust.keys import SigningKey, device_id, member_id
 from coterie.trust.names import clean_name
+from coterie.trust.server_link import ServerLink, parse_server_link_untrusted
 from coterie.wire import frames
 from coterie.wire.codes import ErrorCode
 
@@ -56,6 +60,8 @@ TRIES: Final = 20
 
 
 class Step(StrEnum):
+    RESTORED = "restored"
+    """History from a backup, with keys that nobody knows yet."""
     KEYS = "keys"
     ENTERED = "entered"
     MEMBER = "member"
@@ -80,12 +86,32 @@ class RegisterKeepsMoving(CallerError):
     code = "register_moves"
 
 
+@contextlib.contextmanager
+def entering(home: Path, unlock: Unlock, clock: Clock, *, make: bool = True) -> Iterator["Entering"]:
+    """Hold `home`, make or open its store. Without `make`, raises NoDevice where there is none."""
+    forbid_core_dumps()
+    if make:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    else:
+        wrap.opens_with(home)
+    with DeviceLock.acquire(home):
+        try:
+            key = wrap.create(home, unlock) if make else wrap.unlock(home, unlock)
+        except DeviceExists:
+            key = wrap.unlock(home, unlock)
+        store = Store(home, key)
+        try:
+            yield Entering(home, store, clock)
+        finally:
+            store.close()
+
+
 class Entering:
-    """One store on its way in."""
+    """One store on its way in. How a member comes back, `client.recovery` says."""
 
     def __init__(self, home: Path, store: Store, clock: Clock) -> None:
         self._home = home
-        self._store = store
+        self.store = self._store = store
         self._now = clock
 
     async def found(self, text: str, coterie_name: str, name: str) -> Identity:
@@ -94,7 +120,7 @@ class Entering:
         names = clean_name(coterie_name), clean_name(name)
         self._begin(link, None)
         if self._step() is Step.KEYS:
-            with self._forgetting_if_refused():
+            with self.forgetting_if_refused():
                 await self._found(link, *names)
         return await self._settle(None)
 
@@ -104,11 +130,49 @@ class Entering:
         link = expect_join(parse_link_untrusted(text))
         self._begin(link, clean_name(name))
         if self._step() is Step.KEYS:
-            with self._forgetting_if_refused():
+            with self.forgetting_if_refused():
                 await self._join(link)
         return await self._settle(link)
 
-    # what both need
+    # coming back, step by step
+
+    def begin_again(self, server: ServerLink, *, restored: bool) -> None:
+        """Keys for a new device, on disk; a restored one has them already. Raises OtherLink."""
+        facts = self.store.facts
+        known = facts.get(Fact.LINK)
+        joining = facts.get(Fact.IDENTITY_SEED) is not None
+        if known is not None and (joining or not _same_coterie(known, server)):
+            raise OtherLink(
+                "this folder was begun with another link, and is not finished", "use that link, or another --home"
+            )
+        with self.store.transaction():
+            if known is None and not restored:
+                for fact in (Fact.DEVICE_SEED, Fact.LEAF_SEED):
+                    facts.put(fact, secrets.token_bytes(32))
+                facts.put(Fact.STEP, Step.KEYS.encode())
+            facts.put(Fact.LINK, server.text.encode())
+            facts.put(Fact.SERVICE_KEY, server.service_key)
+            facts.put(Fact.ADDRESSES, "\n".join(address.text for address in server.addresses).encode())
+
+    def new_device_keys(self) -> NewDeviceKeys:
+        seeds = (Fact.DEVICE_SEED, Fact.LEAF_SEED)
+        return NewDeviceKeys(*(SigningKey(Seed(self.store.facts.need(fact))) for fact in seeds))
+
+    def came_back(self, coterie: CoterieId, member: MemberId, phrase_key: bytes, *, confirmed: bool) -> None:
+        """`IdentityRecovered` is in the register."""
+        with self.store.transaction():
+            self._entered(coterie, member, device_id(self.new_device_keys().device.public), confirmed=confirmed)
+            self.store.facts.put(Fact.PHRASE_KEY, phrase_key)
+
+    # what all need
+
+    @property
+    def step(self) -> Step | None:
+        return self._step()
+
+    async def settle(self) -> Identity:
+        """As a device in force: the inbox, the packages. Returns when the home is a device."""
+        return await self._settle(None)
 
     def _step(self) -> Step | None:
         step = self._store.facts.get(Fact.STEP)
@@ -139,14 +203,15 @@ class Entering:
             facts.put(Fact.STEP, Step.KEYS.encode())
 
     @contextlib.contextmanager
-    def _forgetting_if_refused(self) -> Iterator[None]:
+    def forgetting_if_refused(self) -> Iterator[None]:
         """A link that is known to lead nowhere must not stand in the way of the next one."""
         try:
             yield
         except (AlreadyFounded, NotInForce, WrongCoterie, WrongHistory, RegisterError):
-            with self._store.transaction():
-                for fact in _BEGUN:
-                    self._store.facts.forget(fact)
+            if self._step() is not Step.RESTORED:
+                with self._store.transaction():
+                    for fact in _BEGUN:
+                        self._store.facts.forget(fact)
             raise
 
     def _keys(self) -> NewMemberKeys:
@@ -155,13 +220,18 @@ class Entering:
 
     def _enter(self, coterie: CoterieId, *, confirmed: bool) -> None:
         """The entry is in the register (or may be: then the next connection tells)."""
-        keys, facts = self._keys(), self._store.facts
+        keys = self._keys()
         with self._store.transaction():
-            facts.put(Fact.COTERIE, coterie)
-            facts.put(Fact.MEMBER, member_id(keys.identity.public))
-            facts.put(Fact.DEVICE, device_id(keys.device.public))
-            facts.put_number(Fact.CONFIRMED, int(confirmed))
-            facts.put(Fact.STEP, Step.ENTERED.encode())
+            member, device = member_id(keys.identity.public), device_id(keys.device.public)
+            self._entered(coterie, member, device, confirmed=confirmed)
+
+    def _entered(self, coterie: CoterieId, member: MemberId, device: DeviceId, *, confirmed: bool) -> None:
+        facts = self._store.facts
+        facts.put(Fact.COTERIE, coterie)
+        facts.put(Fact.MEMBER, member)
+        facts.put(Fact.DEVICE, device)
+        facts.put_number(Fact.CONFIRMED, int(confirmed))
+        facts.put(Fact.STEP, Step.ENTERED.encode())
 
     async def _connect(self, link: FoundLink | JoinLink) -> Connection:
         """As one who is not in yet."""
@@ -270,6 +340,14 @@ class Entering:
             raise refused from None
         await connection.close()
         self._enter(link.coterie, confirmed=False)
+
+
+def _same_coterie(known: bytes, server: ServerLink) -> bool:
+    """The folder was begun for coming back to the same coterie, maybe by an older link."""
+    try:
+        return parse_server_link_untrusted(known.decode()).coterie == server.coterie
+    except WrongLink:
+        return False
 
 
 async def _read_register(connection: Connection, register: Register | None) -> Register | None:

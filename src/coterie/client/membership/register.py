@@ -11,6 +11,7 @@ from coterie.store.register import RegisterTable
 from coterie.trust import Register, apply, replay
 from coterie.trust.coterie_key import check_key, former_keys
 from coterie.trust.entry import DecodedEntry, decode_entry_untrusted
+from coterie.trust.kinds import IdentityRecovered
 from coterie.trust.names import Names, learn_names
 from coterie.trust.register import InviteState, Member
 
@@ -126,6 +127,11 @@ class RegisterKeeper:
         if facts.state is InviteState.OPEN and facts.expires_at <= now:
             return "expired"
         return facts.state.value
+
+    def came_back(self, device: DeviceId) -> bool:
+        """It came in by its member's recovery phrase: nobody gave it a coterie key on its way."""
+        seq = self.joined_seq(device)
+        return seq is not None and isinstance(self.entry_at(seq).public, IdentityRecovered)
 
     def joined_seq(self, device: DeviceId) -> int | None:
         """The seq of the entry by which a device came in."""

@@ -15,6 +15,11 @@ class _Overtaken(Exception):
 async def rotate(state: DeviceState, registration: Registration, *, lost: bool = False) -> None:
     """Rotate if it is still due, or if the present key is `lost` to everybody. After a crash the stored key of the same
     generation is used again. `after_register` announces it."""
+    if state.register.current_key() is None and not lost:
+        # a key that does not open the one before would hide all names from who joins later: wait for it
+        with state.groups.changing():
+            state.store.chores.plan(ChoreKind.ROTATE_KEY, b"", state.now() + ChoreKind.ROTATE_KEY.every_ms)
+        return
     while state.register.state.rotation_due is not None or (lost and state.register.current_key() is None):
         try:
             await _append(state, registration)

@@ -15,7 +15,7 @@ from coterie.client.state import DeviceState
 from coterie.errors import CoterieError, RefusedError
 from coterie.group.inbox import INBOX_TTL_MS
 from coterie.group.inbox_bodies import KeyWanted
-from coterie.ids import GroupId
+from coterie.ids import DeviceId, GroupId
 from coterie.store.chores import Chore
 from coterie.trust.kinds import Role
 from coterie.trust.powers import Action as TrustAction
@@ -81,7 +81,7 @@ class DueChores:
             case ChoreKind.STUCK_ROOM:
                 self._look_at_stuck(GroupId(chore.subject), chore.tries)
                 return
-            case ChoreKind.KEY_WANTED if chore.tries >= ASKED_ENOUGH and self._may_rotate():
+            case ChoreKind.KEY_WANTED if self._may_rotate() and (chore.tries >= ASKED_ENOUGH or self._alone()):
                 await rotate(state, self._registration, lost=True)
             case ChoreKind.DECIDE:
                 state.undecidable.add(GroupId(chore.subject))
@@ -121,9 +121,20 @@ class DueChores:
     def _ask_for_key(self) -> bool:
         if self._state.register.current_key() is not None:
             return False
-        for device in self._state.steward_devices():
+        for device in self._who_may_have_the_key():
             self._state.post(device, KeyWanted(self._state.register.state.generation))
         return True
+
+    def _who_may_have_the_key(self) -> list[DeviceId]:
+        """The stewards' devices; everybody's, if there is no other steward than this member."""
+        register, own = self._state.register.state, self._state.own.device
+        stewards = [device for device in self._state.steward_devices() if device != own]
+        everybody = [device.id for member in register.members_in_force() for device in register.devices_of(member.id)]
+        return stewards or [device for device in everybody if device != own]
+
+    def _alone(self) -> bool:
+        """There is nobody else who could send a key."""
+        return not self._who_may_have_the_key()
 
     def _may_rotate(self) -> bool:
         own = self._state.register.state.member(self._state.own.member)

@@ -13,6 +13,7 @@ from coterie.client.state import DeviceState
 from coterie.group.context import RoomContext, renamed
 from coterie.group.credential import LeafClaim
 from coterie.group.judge import settled
+from coterie.group.powers import RoomAction, may, standing
 from coterie.group.roster import Roster
 from coterie.ids import DeviceId, MemberId
 from coterie.store.groups import GroupRow
@@ -25,7 +26,7 @@ ADDS_WITH_PATH: Final = 15
 are more commits."""
 RANK_DELAY_MS: Final = 1000
 LONGEST_DELAY_MS: Final = 10_000
-_FOR_ANYBODY: Final = frozenset({Action.REMOVE_LEAVING, Action.REMOVE_REFUSED, Action.ADD_AGAIN})
+_FOR_ANYBODY: Final = frozenset({Action.REMOVE_LEAVING, Action.REMOVE_REFUSED, Action.ADD_AGAIN, Action.ADD_BACK})
 """Any member may do these, so the lowest leaf goes first and the others wait, each a little longer."""
 
 
@@ -51,7 +52,7 @@ def plan_commit(state: DeviceState, row: GroupRow) -> CommitPlan:
     """The next commit of a room, from its wishes, roster and register."""
     wishes = state.store.rooms.wishes(row.room)
     planning = _Planning(state, row, only_adds=all(wish.action == Action.ADD for wish in wishes))
-    for wish in sorted(wishes, key=lambda wish: wish.action == Action.ADD):
+    for wish in sorted(wishes, key=lambda wish: wish.action in (Action.ADD, Action.ADD_BACK)):
         planning.take(wish)
     return planning.plan()
 
@@ -60,6 +61,7 @@ class _Planning:
     def __init__(self, state: DeviceState, row: GroupRow, *, only_adds: bool) -> None:
         self._now = state.now()
         self._own = state.own.device
+        self._member = state.own.member
         self._register = state.register.state
         self._roster = state.roster(row.group)
         self._leaving = row.leaving or frozenset()
@@ -89,6 +91,8 @@ class _Planning:
                 self._take_rename(wish)
             case Action.ADD:
                 self._take_add(wish)
+            case Action.ADD_BACK:
+                self._take_add_back(wish)
             case Action.ADD_AGAIN:
                 self._take_add_again(wish)
             case Action.REMOVE | Action.REMOVE_LEAVING:
@@ -128,11 +132,27 @@ class _Planning:
         self._context = changed
 
     def _take_add(self, wish: Wish) -> None:
-        member, register = MemberId(wish.subject), self._register
+        member = MemberId(wish.subject)
         going = any(leaf.index in self._remove for leaf in self._roster.leaves_of(member))
         if going or member in self._leaving:
             return
-        devices = [device.id for device in register.devices_of(member) if register.device_in_force(device.id)]
+        self._add_missing(wish, member)
+
+    def _take_add_back(self, wish: Wish) -> None:
+        """Anybody may, in the commit that removes a device of theirs that the register refuses; later an admin only."""
+        member, register = MemberId(wish.subject), self._register
+        refused = {refused.leaf.index for refused in self._roster.refused(register) if refused.leaf.member == member}
+        replaces = bool(refused & self._remove)
+        if refused and not replaces:
+            return
+        may_add = may(standing(self._before, register, self._member), RoomAction.ADD)
+        if member in self._leaving or not (replaces or may_add):
+            self._fulfilled.append(wish)
+        else:
+            self._add_missing(wish, member)
+
+    def _add_missing(self, wish: Wish, member: MemberId) -> None:
+        devices = [device.id for device in self._register.devices_of(member)]
         missing = [device for device in devices if device not in self._roster.devices and device not in self._add]
         space = self._most - len(self._add)
         self._add.extend(missing[:space])

@@ -25,6 +25,8 @@ class Action(StrEnum):
     """subject: a device that the register refuses."""
     ADD_AGAIN = "add again"
     """subject: a device of the room that lost its state."""
+    ADD_BACK = "add back"
+    """subject: a member of the room who came back with a new device, by their recovery phrase."""
     RENAME = "rename"
     """subject: MessagePack of [name or nil, topic or nil]."""
     RENEW = "renew"

@@ -15,12 +15,14 @@ from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
 from coterie.errors import CoterieError
 from coterie.group.inbox_bodies import Kind, decode_body_untrusted
-from coterie.ids import DeviceId, GroupId
+from coterie.ids import DeviceId, GroupId, MemberId
 from coterie.store.groups import GroupRow, PendingRow
 from coterie.store.rooms import Wish
 from coterie.wire import frames
 
 PUT_OFF_MS = 60_000
+BACK_WITHIN_MS = 30_000
+BACK_AGAIN_MS = 1_000
 _BY_WILL = frozenset({Action.ADD, Action.REMOVE, Action.RENAME})
 """The wishes that a person made and can be told about."""
 
@@ -111,9 +113,29 @@ class RoomWriter:
             except NoKeyPackage as failure:
                 member = self._state.register.state.device(device).member
                 wishes = self._state.store.rooms.wishes(row.room)
+                if self._comes_back_soon(member, wishes):
+                    return False
                 self._give_up(row, failure, [wish for wish in wishes if wish.subject in (device, member)])
                 return False
         return True
+
+    def _comes_back_soon(self, member: MemberId, wishes: Sequence[Wish]) -> bool:
+        """A device that came back a moment ago has left no packages yet: its member's old devices stay a little longer,
+        so that the commit that removes them can bring it in, whoever makes it."""
+        now, register = self._state.now(), self._state.register.state
+        awaited = [
+            wish
+            for wish in wishes
+            if wish.action == Action.ADD_BACK
+            and wish.subject == member
+            and wish.made_at <= now < wish.made_at + BACK_WITHIN_MS
+        ]
+        old = set(register.member(member).devices)
+        with self._state.groups.changing():
+            for wish in wishes if awaited else ():
+                if wish in awaited or (wish.action == Action.REMOVE_REFUSED and wish.subject in old):
+                    self._state.store.rooms.put_off(wish.id, now + BACK_AGAIN_MS)
+        return bool(awaited)
 
     def _give_up(self, row: GroupRow, failure: CoterieError, wishes: Sequence[Wish]) -> None:
         """The wishes of people are told and forgotten; if there were none, the others are put off for a while."""
