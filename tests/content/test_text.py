@@ -113,7 +113,7 @@ def test_example_of_the_draft_without_extensions_is_shown() -> None:
 
 
 @pytest.mark.parametrize("example", NEWER.values(), ids=NEWER.keys())
-def test_what_the_draft_has_and_we_have_not_yet_is_kept_whole(example: str) -> None:
+def test_what_the_draft_has_and_we_have_not_is_kept_whole(example: str) -> None:
     encoded = bytes.fromhex(example)
     content = decode_content_untrusted(encoded)
     assert isinstance(content, Unknown)

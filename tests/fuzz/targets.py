@@ -6,7 +6,21 @@ from dataclasses import dataclass, field
 import coterie_mls
 from coterie_mls import MlsError
 
-from coterie.content import MalformedContent, decode_content_untrusted, encode_leave, encode_text
+from coterie.content import (
+    MalformedContent,
+    MessageStatus,
+    MimiId,
+    decode_content_untrusted,
+    encode_edit,
+    encode_leave,
+    encode_pin,
+    encode_poll,
+    encode_reaction,
+    encode_retract,
+    encode_status,
+    encode_text,
+    encode_vote,
+)
 from coterie.group import inbox_bodies
 from coterie.group.context import MalformedContext, decode_context_untrusted, encode_context
 from coterie.group.credential import MalformedCredential, RawLeaf, claim_untrusted
@@ -146,11 +160,18 @@ def _trust() -> list[Target]:
 
 
 def _content() -> list[Target]:
-    message = MessageId(K)
+    message, named = MessageId(K), MimiId(b"\1" + H[1:])
     specimens = [
         encode_text(message, "good morning **Bo**"),
         encode_text(message, "مرحبا 早上好"),
         encode_leave(message),
+        encode_edit(message, named, "good evening"),
+        encode_retract(message, named),
+        encode_reaction(message, named, "👍🏽"),
+        encode_pin(message, named, pinned=True),
+        encode_poll(message, "tea or coffee?", ["tea", "coffee"], many=True),
+        encode_vote(message, named, [0, 1]),
+        encode_status(message, [(named, MessageStatus.READ)]),
     ]
     return [Target("content", decode_content_untrusted, (MalformedContent,), specimens, 500)]
 

@@ -1,50 +1,17 @@
 """Bytes of another member to content. What is well formed but not wholly understood is `Unknown`, never half shown."""
 
-import io
-from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
-import cbor2
-
-from coterie.content.limits import (
-    CONTENT_BYTES,
-    DEPTH,
-    ID_BYTES,
-    LEAVE,
-    MARKDOWN,
-    MIMI_ID_BYTES,
-    PLAIN,
-    TEXT_BYTES,
-    TOPIC_BYTES,
-    Cardinality,
-    Disposition,
-)
-from coterie.errors import PeerError
+from coterie.content.envelope import Envelope, decode_envelope_untrusted
+from coterie.content.leave import Leave
+from coterie.content.limits import LEAVE, MARKDOWN, PIN, PLAIN, POLL, SHOWN, STATUS, VOTE, Cardinality, Disposition
+from coterie.content.pin import Pin, decode_pin_untrusted
+from coterie.content.poll import Poll, Vote, decode_poll_untrusted, decode_vote_untrusted
+from coterie.content.reaction import Reaction, decode_reaction_untrusted
+from coterie.content.status import StatusReport, decode_status_untrusted
+from coterie.content.text import Edit, Retract, Text, decode_text_untrusted
 from coterie.ids import MessageId
-
-
-class MalformedContent(PeerError):
-    code = "malformed_content"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(
-            f"a message's content is malformed: {why}", "it was not shown; its sender's program is at fault"
-        )
-
-
-@dataclass(frozen=True)
-class Text:
-    """`markdown`: GitHub's, without HTML and autolinks; else plain. Control characters are the reader's business."""
-
-    message: MessageId
-    text: str
-    markdown: bool = True
-
-
-@dataclass(frozen=True)
-class Leave:
-    message: MessageId
 
 
 @dataclass(frozen=True)
@@ -56,102 +23,58 @@ class Unknown:
     people_see: str = "this message needs a newer Coterie"
 
 
-Content = Text | Leave | Unknown
-
-_SHOWN = (Disposition.UNSPECIFIED, Disposition.RENDER, Disposition.INLINE)
+Content: TypeAlias = Text | Edit | Retract | Reaction | Pin | Poll | Vote | StatusReport | Leave | Unknown
 
 
 def decode_content_untrusted(encoded: bytes) -> Content:
     """Raises MalformedContent and nothing else, whatever the bytes."""
-    fields = _array(encoded)
-    if len(fields) < 7:
-        raise MalformedContent(f"{len(fields)} fields")
-    salt, replaces, topic, expires, in_reply_to, extensions, part = fields[:7]
-    if type(salt) is not bytes or len(salt) != ID_BYTES:
-        raise MalformedContent("its salt")
-    message = MessageId(salt)
-    if not (_mimi_id_or_none(replaces) and _mimi_id_or_none(in_reply_to)):
-        raise MalformedContent("a message id it refers to")
-    if type(topic) is not bytes or len(topic) > TOPIC_BYTES:
-        raise MalformedContent("its topic")
-    if expires is not None and not _is_expiration(expires):
-        raise MalformedContent("its expiry")
-    if type(extensions) is not dict:
-        raise MalformedContent("its extensions")
-    body = _body(message, part)
-    plain = not (replaces or topic or expires or in_reply_to or extensions) and len(fields) == 7
-    if body is None or not plain:
-        return Unknown(message, encoded)
-    return body
+    envelope = decode_envelope_untrusted(encoded)
+    known = _content(envelope)
+    return known if known is not None and envelope.plain else Unknown(envelope.message, encoded)
 
 
-def _array(encoded: bytes) -> list[Any]:
-    if len(encoded) > CONTENT_BYTES:
-        raise MalformedContent(f"{len(encoded)} bytes; the most is {CONTENT_BYTES}")
-    stream = io.BytesIO(encoded)
-    decoder = cbor2.CBORDecoder(
-        stream,
-        semantic_decoders=defaultdict(lambda: _tagged),
-        max_depth=DEPTH,
-        allow_indefinite=False,
-        allow_duplicate_keys=False,
-    )
-    try:
-        value = decoder.decode()
-    # TypeError: an array or a map as a key
-    except (cbor2.CBORDecodeError, TypeError) as error:
-        raise MalformedContent(f"not CBOR ({type(error).__name__})") from None
-    if stream.read(1):
-        raise MalformedContent("bytes after its end")
-    if type(value) is not list:
-        raise MalformedContent("not an array")
-    return value
-
-
-def _tagged(_value: object, _immutable: bool) -> object:
-    """No tag has a meaning here: not dates, not big numbers, not references (which could make a value hold itself)."""
-    return ...
-
-
-def _body(message: MessageId, part: object) -> Text | Leave | None:
-    """What a part of one piece says; None for everything that is not ours to show yet."""
-    if type(part) is not list or len(part) < 3:
-        raise MalformedContent("its part")
-    disposition, language, cardinality = part[:3]
-    if type(disposition) is not int or not 0 <= disposition <= 255:
-        raise MalformedContent("its disposition")
-    if type(language) is not str or type(cardinality) is not int:
-        raise MalformedContent("its part")
-    if cardinality != Cardinality.SINGLE:
+def _content(envelope: Envelope) -> Content | None:
+    """None for everything that is not ours to show yet."""
+    if envelope.cardinality == Cardinality.NULL:
+        taken_back = envelope.disposition in (*SHOWN, Disposition.REACTION)
+        if envelope.replaces is None or not taken_back or len(envelope.part) != 3:
+            return None
+        return Retract(envelope.message, envelope.replaces)
+    if envelope.cardinality != Cardinality.SINGLE:
         return None
-    if len(part) != 5 or type(part[3]) is not str or type(part[4]) is not bytes:
-        raise MalformedContent("its single part")
-    content_type, content = part[3:]
-    if content_type == LEAVE and disposition == Disposition.UNSPECIFIED and not content:
-        return Leave(message)
-    if content_type in (MARKDOWN, PLAIN) and disposition in _SHOWN:
-        return Text(message, _text(content), markdown=content_type == MARKDOWN)
-    return None
+    content_type, content = envelope.part[3:]
+    if content_type in (MARKDOWN, PLAIN):
+        return _words(envelope, content, markdown=content_type == MARKDOWN)
+    if envelope.replaces is not None:
+        return None
+    return _ours(envelope, content_type, content)
 
 
-def _text(content: bytes) -> str:
-    if len(content) > TEXT_BYTES:
-        raise MalformedContent(f"a text of {len(content)} bytes; the most is {TEXT_BYTES}")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise MalformedContent("its text is not UTF-8") from None
+def _words(envelope: Envelope, content: bytes, *, markdown: bool) -> Content | None:
+    message, replaces, reply_to = envelope.message, envelope.replaces, envelope.reply_to
+    if envelope.disposition == Disposition.REACTION:
+        # one that takes another's place is of a later version: here a reaction is taken back and another made
+        if reply_to is None or replaces is not None:
+            return None
+        return decode_reaction_untrusted(message, reply_to, content)
+    if envelope.disposition not in SHOWN:
+        return None
+    text = decode_text_untrusted(content)
+    if replaces is not None:
+        return Edit(message, replaces, text, markdown)
+    return Text(message, text, markdown, reply_to, envelope.expires)
 
 
-def _mimi_id_or_none(value: object) -> bool:
-    return value is None or (type(value) is bytes and len(value) == MIMI_ID_BYTES)
-
-
-def _is_expiration(value: object) -> bool:
-    return (
-        type(value) is list
-        and len(value) == 2
-        and type(value[0]) is bool
-        and type(value[1]) is int
-        and 0 <= value[1] < 2**32
-    )
+def _ours(envelope: Envelope, content_type: str, content: bytes) -> Content | None:
+    message, reply_to, disposition = envelope.message, envelope.reply_to, envelope.disposition
+    if content_type == POLL and disposition in SHOWN:
+        return decode_poll_untrusted(message, content, reply_to, envelope.expires)
+    if disposition != Disposition.UNSPECIFIED or envelope.expires is not None:
+        return None
+    if reply_to is not None:
+        if content_type == PIN:
+            return decode_pin_untrusted(message, reply_to, content)
+        return decode_vote_untrusted(message, reply_to, content) if content_type == VOTE else None
+    if content_type == STATUS:
+        return decode_status_untrusted(message, content)
+    return Leave(message) if content_type == LEAVE and not content else None

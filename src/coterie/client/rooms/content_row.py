@@ -1,9 +1,12 @@
 """A message's content as a row that people can read: what text stands for it. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from coterie.content import Leave, MalformedContent, Text, Unknown, decode_content_untrusted
+from coterie.content import Leave, MalformedContent, Text, decode_content_untrusted
 from coterie.ids import MessageId
+
+NEWER: Final = "this message needs a newer Coterie"
 
 
 @dataclass(frozen=True)
@@ -27,5 +30,5 @@ def readable(content: bytes) -> Readable:
             return Readable(message, "text", text)
         case Leave(message=message):
             return Readable(message, "notice", "", leaves=True)
-        case Unknown(message=message, people_see=people_see):
-            return Readable(message, "unknown", people_see)
+        case newer:
+            return Readable(newer.message, "unknown", NEWER)
