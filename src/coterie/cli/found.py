@@ -2,11 +2,13 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coterie.cli.options import Here, device_command
+from coterie.cli.phrase import check_phrase_options, keep_phrase
 
 if TYPE_CHECKING:
     from coterie.client.facts import Identity
@@ -16,6 +18,13 @@ LONGEST_LINK = 16 * 1024
 LinkArgument = Annotated[
     str, typer.Argument(metavar="LINK", help="The whole link, or - to read it from standard input.")
 ]
+PhraseToOption = Annotated[
+    Path | None,
+    typer.Option("--phrase-to", metavar="FILE", help="Write the recovery phrase to a new FILE instead of showing it."),
+]
+NoPhraseOption = Annotated[
+    bool, typer.Option("--no-phrase", help="Leave the recovery phrase for later: coterie phrase show.")
+]
 AsOption = Annotated[str, typer.Option("--as", metavar="NAME", help="The name the others will see.")]
 
 
@@ -24,11 +33,13 @@ def found(
     link: LinkArgument,
     coterie: Annotated[str, typer.Option("--coterie", metavar="NAME", help="What the coterie is called.")],
     name: AsOption,
+    phrase_to: PhraseToOption = None,
+    no_phrase: NoPhraseOption = False,
 ) -> None:
     """Found a coterie on a new server, and become its first member.
 
     The link is what `coterie serve` prints when it starts for the first time. Stopped in the middle, the same
-    command goes on where it was.
+    command goes on where it was. At the end you are shown your recovery phrase: have paper at hand.
 
     Example:
       coterie found coterie://chat.example.org:7443/found/… --coterie "The Gazette" --as Ada
@@ -38,17 +49,26 @@ def found(
 
     link = _whole(link)
     expect_found(parse_link_untrusted(link))
+    check_phrase_options(phrase_to, no_phrase)
     unlock = unlock_new(here)
     from coterie.client import Device
 
     identity = asyncio.run(Device.found(here.home, unlock, link, coterie, name))
     _tell(here, identity, f"{coterie} is founded, and you are {name}.", "coterie invite create")
+    keep_phrase(here, unlock, phrase_to, ask=not no_phrase)
 
 
-def join(here: Here, link: LinkArgument, name: AsOption) -> None:
+def join(
+    here: Here,
+    link: LinkArgument,
+    name: AsOption,
+    phrase_to: PhraseToOption = None,
+    no_phrase: NoPhraseOption = False,
+) -> None:
     """Join a coterie with an invite link.
 
-    A link works once. Stopped in the middle, the same command goes on where it was.
+    A link works once. Stopped in the middle, the same command goes on where it was. At the end you are shown your
+    recovery phrase: have paper at hand.
 
     Example:
       coterie join coterie://chat.example.org:7443/join/… --as Bo
@@ -58,11 +78,13 @@ def join(here: Here, link: LinkArgument, name: AsOption) -> None:
 
     link = _whole(link)
     expect_join(parse_link_untrusted(link))
+    check_phrase_options(phrase_to, no_phrase)
     unlock = unlock_new(here)
     from coterie.client import Device
 
     identity = asyncio.run(Device.join(here.home, unlock, link, name))
     _tell(here, identity, f"Welcome, {name}.", "coterie members")
+    keep_phrase(here, unlock, phrase_to, ask=not no_phrase)
 
 
 def _whole(link: str) -> str:

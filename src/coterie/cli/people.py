@@ -85,6 +85,8 @@ def show_status(output: Output, status: Row) -> None:
     output.say(f"member    {status['member']}")
     output.say(f"device    {status['device']}")
     output.say(f"server    {status['server']}  {'connected' if status['connected'] else 'not connected'}")
+    if not status["phrase_confirmed"]:
+        output.say("phrase    not written down yet: coterie phrase show, then coterie phrase confirm")
     output.say(f"outbox    {status['outbox']} waiting")
     output.say(f"register  {register['seq']}  {short(register['hash'])}")
     for room in list_of(status, "held_rooms"):

@@ -108,12 +108,30 @@ class OneDevice(Params, frozen=True):
     device: Name
 
 
+class Words(Params, frozen=True):
+    words: dict[Annotated[str, Meta(pattern="^[1-9][0-9]?$")], Annotated[str, Meta(max_length=32)]]
+    """Words of the phrase, by their place from 1 on."""
+
+
 class Profile(Params, frozen=True):
     name: Name
 
 
 async def _status(device: "Device", params: Params) -> AsyncIterator[Row]:
     yield status_row(device.status())
+
+
+async def _show_phrase(device: "Device", params: Params) -> AsyncIterator[Row]:
+    yield {"phrase": list(device.phrase().words), "server": device.server_link().text}
+
+
+async def _confirm_phrase(device: "Device", params: Words) -> AsyncIterator[Row]:
+    device.confirm_phrase({int(place): word for place, word in params.words.items()})
+    yield {"phrase_confirmed": device.status().phrase_confirmed}
+
+
+async def _server_link(device: "Device", params: Params) -> AsyncIterator[Row]:
+    yield {"server": device.server_link().text}
 
 
 async def _sync(device: "Device", params: Sync) -> AsyncIterator[Row]:
@@ -299,6 +317,9 @@ class Command(Generic[P]):
 
 COMMANDS: Final[dict[str, Command[Any]]] = {
     "status": Command(Params, _status),
+    "phrase show": Command(Params, _show_phrase),
+    "phrase confirm": Command(Words, _confirm_phrase),
+    "server-link": Command(Params, _server_link),
     "sync": Command(Sync, _sync),
     "alarm list": Command(Params, _alarms),
     "members": Command(Params, _members),

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,6 +34,7 @@ from coterie.client.online.session import NotSettled, Online
 from coterie.client.online.shared_session import SharedSession
 from coterie.client.own import load_own
 from coterie.client.owner import DeviceLock
+from coterie.client.recovery import keeping
 from coterie.client.rooms import outgoing, stuck
 from coterie.client.rooms.new_group import new_group
 from coterie.client.rooms.wishes import Action, encode_rename, wish_by_will
@@ -48,6 +49,8 @@ from coterie.store.messages import MessageRow
 from coterie.store.store import Store
 from coterie.trust.kinds import DEFAULT_SEAT_S
 from coterie.trust.names import clean_name
+from coterie.trust.phrase import Phrase
+from coterie.trust.server_link import ServerLink
 
 DEFAULT_EXPIRES_S: Final = 7 * 24 * 3600
 WAIT_S: Final = 30.0
@@ -218,6 +221,21 @@ class Device:
 
     def find_invite(self, named: str) -> InviteId:
         return find("invite", named, dict.fromkeys(self._state.register.state.invites))
+
+    # the recovery phrase
+
+    def phrase(self) -> Phrase:
+        """While this device still has it. Raises PhraseGone."""
+        return keeping.phrase_of(self._state.store.facts)
+
+    def confirm_phrase(self, words: Mapping[int, str]) -> None:
+        """The person has the phrase: three words of it at least, by place. The identity key is off the disk when this
+        returns. Raises PhraseGone, WrongPhrase."""
+        keeping.confirm_phrase(self._state, words)
+
+    def server_link(self) -> ServerLink:
+        """Where the coterie is: with the phrase, all that is needed to come back. No secret."""
+        return keeping.server_link(self._state)
 
     # the coterie
 

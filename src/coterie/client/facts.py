@@ -126,6 +126,8 @@ class AlarmFacts:
 
 @dataclass(frozen=True)
 class Status:
+    """`phrase_confirmed`: the identity key is not on this device (any more)."""
+
     coterie: CoterieId
     coterie_name: str | None
     member: MemberId
@@ -133,6 +135,7 @@ class Status:
     server: str
     connected: bool
     confirmed: bool
+    phrase_confirmed: bool
     outbox: int
     register_seq: int
     register_hash: bytes

@@ -10,6 +10,7 @@ from coterie.client.facts import (
     RoomState,
     Status,
 )
+from coterie.client.recovery.keeping import phrase_here
 from coterie.client.state import DeviceState
 from coterie.ids import InviteId, MemberId, RoomId
 from coterie.store.facts import Fact
@@ -102,6 +103,7 @@ def status(state: DeviceState, *, connected: bool) -> Status:
         server=state.own.addresses[0],
         connected=connected,
         confirmed=bool(state.store.facts.number(Fact.CONFIRMED)),
+        phrase_confirmed=not phrase_here(state.store.facts),
         outbox=state.store.outbox.unsent(),
         register_seq=state.register.seq,
         register_hash=state.register.state.head.hash,
