@@ -373,12 +373,24 @@ def test_chore_is_due_at_its_time_and_moves_when_planned_again(store: Store) -> 
 
 
 def test_alarm_stands_once_for_a_subject_until_it_is_over(store: Store) -> None:
-    assert store.chores.raise_alarm("clock", "", "a fact", "a hint", NOW)
-    assert not store.chores.raise_alarm("clock", "", "another fact", "", NOW + 1)
-    assert store.chores.raise_alarm("clock", "other", "a fact", "a hint", NOW)
-    assert [(alarm.subject, alarm.fact) for alarm in store.chores.alarms()] == [("", "a fact"), ("other", "a fact")]
-    store.chores.forget_alarm("clock", "")
-    assert [alarm.subject for alarm in store.chores.alarms()] == ["other"]
+    assert store.alarms.add("clock", "", "a fact", "a hint", NOW)
+    assert not store.alarms.add("clock", "", "another fact", "", NOW + 1)
+    assert store.alarms.add("clock", "other", "a fact", "a hint", NOW)
+    assert [(alarm.subject, alarm.fact) for alarm in store.alarms.all()] == [("", "a fact"), ("other", "a fact")]
+    store.alarms.forget("clock", "")
+    assert [alarm.subject for alarm in store.alarms.all()] == ["other"]
+
+
+def test_resolved_alarm_stays_readable_and_what_happens_again_is_a_new_one(store: Store) -> None:
+    assert store.alarms.add("clock", "", "a fact", "a hint", NOW)
+    first = store.alarms.all()[0].id
+    store.alarms.resolve(first, NOW + 1, PHONE)
+    store.alarms.resolve(first, NOW + 2, LAPTOP)
+    assert store.alarms.all() == []
+    assert store.alarms.add("clock", "", "a fact", "a hint", NOW + 3)
+    store.alarms.forget("clock", "")
+    kept = store.alarms.all(resolved=True)
+    assert [(alarm.id, alarm.resolved_at, alarm.resolved_by) for alarm in kept] == [(first, NOW + 1, PHONE)]
 
 
 def test_last_report_of_a_device_counts(store: Store) -> None:

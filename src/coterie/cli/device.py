@@ -1,4 +1,4 @@
-"""What concerns this device itself: `status`, `sync`, `run`, `device …`, `alarm …`, `passphrase …`."""
+"""What concerns this device itself: `status`, `sync`, `run`, `device …`, `passphrase …`."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,13 @@ import typer
 
 from coterie.cli.ask import answer, answer_one, keep_online
 from coterie.cli.options import Here, device_command
-from coterie.cli.people import show_alarms, show_devices, show_status
+from coterie.cli.people import show_devices, show_status
 
 if TYPE_CHECKING:
     from coterie.client import Device
     from coterie.store import Passphrase
 
 device_commands = typer.Typer(help="The devices of the coterie's members.")
-alarm_commands = typer.Typer(help="What a person must look at.")
 passphrase_commands = typer.Typer(help="What opens this device.")
 
 
@@ -93,20 +92,6 @@ def remove(
         here.output.say(f"the device {str(row['device'])[:12]} is removed")
 
 
-def alarms(here: Here) -> None:
-    """List the alarms: what must be seen by a person, and what to do about it.
-
-    Example:
-      coterie alarm list
-    """
-    rows = answer(here, "alarm list")
-    if here.as_json:
-        for row in rows:
-            here.output.row(row)
-    else:
-        show_alarms(here.output, rows)
-
-
 def change(
     here: Here,
     new_file: Annotated[
@@ -151,8 +136,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("run")(device_command(run))
     device_commands.command("list")(device_command(list_))
     device_commands.command("remove")(device_command(remove))
-    alarm_commands.command("list")(device_command(alarms))
     passphrase_commands.command("change")(device_command(change))
     app.add_typer(device_commands, name="device")
-    app.add_typer(alarm_commands, name="alarm")
     app.add_typer(passphrase_commands, name="passphrase")

@@ -61,9 +61,28 @@ def show_devices(output: Output, devices: list[Row]) -> None:
 
 def show_alarms(output: Output, alarms: list[Row]) -> None:
     for alarm in alarms:
-        output.say(f"{local_time(alarm['raised_at'])}  {alarm['fact']}\n    {alarm['hint']}", lines=True)
+        resolved = f"  (resolved {local_time(alarm['resolved_at'])})" if alarm["resolved_at"] else ""
+        output.say(
+            f"{alarm['alarm']}  {local_time(alarm['raised_at'])}  {alarm['fact']}{resolved}\n    {alarm['hint']}", True
+        )
     if not alarms:
         output.say("no alarms")
+
+
+def show_alarm(output: Output, alarm: Row) -> None:
+    """The fact, what it means, what to do, and the command that ends it."""
+    output.say(f"alarm {alarm['alarm']}, {local_time(alarm['raised_at'])}")
+    output.say(f"\nwhat was seen\n  {alarm['fact']}\n  {alarm['hint']}", lines=True)
+    output.say(f"\nwhat it means\n  {alarm['means']}", lines=True)
+    steps = alarm["steps"]
+    assert isinstance(steps, list)
+    output.say("\nwhat to do")
+    for number, step in enumerate(steps, 1):
+        output.say(f"  {number}. {step}")
+    if alarm["resolved_at"]:
+        output.say(f"\nresolved {local_time(alarm['resolved_at'])} by {short(alarm['resolved_by'])}", lines=True)
+    else:
+        output.say(f"\n`coterie alarm resolve {alarm['alarm']}` says that it is dealt with", lines=True)
 
 
 def show_message(output: Output, message: Row, room: str | None = None) -> None:

@@ -96,6 +96,14 @@ class CreateInvite(Params, frozen=True):
     expires_seconds: Seconds = DEFAULT_EXPIRES_SECONDS
 
 
+class Alarms(Params, frozen=True):
+    resolved: bool = False
+
+
+class OneAlarm(Params, frozen=True):
+    alarm: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
 class OneInvite(Params, frozen=True):
     invite: Name
 
@@ -138,9 +146,18 @@ async def _sync(device: "Device", params: Sync) -> AsyncIterator[Row]:
     yield synced_row(await device.sync(timeout=params.timeout))
 
 
-async def _alarms(device: "Device", params: Params) -> AsyncIterator[Row]:
-    for alarm in device.alarms():
+async def _alarms(device: "Device", params: Alarms) -> AsyncIterator[Row]:
+    for alarm in device.alarms(resolved=params.resolved):
         yield alarm_row(alarm)
+
+
+async def _alarm(device: "Device", params: OneAlarm) -> AsyncIterator[Row]:
+    shown = device.alarm(params.alarm)
+    yield alarm_row(shown.facts) | {"means": shown.guide.means, "steps": list(shown.guide.steps)}
+
+
+async def _resolve_alarm(device: "Device", params: OneAlarm) -> AsyncIterator[Row]:
+    yield alarm_row(device.resolve_alarm(params.alarm))
 
 
 async def _members(device: "Device", params: Params) -> AsyncIterator[Row]:
@@ -321,7 +338,9 @@ COMMANDS: Final[dict[str, Command[Any]]] = {
     "phrase confirm": Command(Words, _confirm_phrase),
     "server-link": Command(Params, _server_link),
     "sync": Command(Sync, _sync),
-    "alarm list": Command(Params, _alarms),
+    "alarm list": Command(Alarms, _alarms),
+    "alarm show": Command(OneAlarm, _alarm),
+    "alarm resolve": Command(OneAlarm, _resolve_alarm),
     "members": Command(Params, _members),
     "member remove": Command(OneMember, _remove_member),
     "profile set": Command(Profile, _set_profile),

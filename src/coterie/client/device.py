@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from coterie.client import views
+from coterie.client import alarms, views
+from coterie.client.alarms import AlarmDetail
 from coterie.client.connection import Backoff, MalformedAnswer, ServerUnavailable
 from coterie.client.facts import (
     AlarmFacts,
@@ -187,8 +188,15 @@ class Device:
     def room(self, room: RoomId) -> RoomFacts:
         return views.room_facts(self._state, self._state.room(room))
 
-    def alarms(self) -> list[AlarmFacts]:
-        return views.alarms(self._state)
+    def alarms(self, *, resolved: bool = False) -> list[AlarmFacts]:
+        return alarms.alarms(self._state, resolved=resolved)
+
+    def alarm(self, alarm: int) -> AlarmDetail:
+        return alarms.alarm_detail(self._state, alarm)
+
+    def resolve_alarm(self, alarm: int) -> AlarmFacts:
+        """A person dealt with it; when and who is kept. Raises NoAlarm."""
+        return alarms.resolve_alarm(self._state, alarm)
 
     def find_room(self, named: str) -> RoomId:
         """By exact id, exact name, or six characters of the id. Raises Unknown, Ambiguous."""

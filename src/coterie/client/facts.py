@@ -114,7 +114,7 @@ class Synced:
 
 @dataclass(frozen=True)
 class AlarmFacts:
-    """What must be seen by a person: a fact and what to do."""
+    """What must be seen by a person: a fact and what to do. `resolved_by` is None while it stands."""
 
     alarm: int
     kind: str
@@ -122,6 +122,8 @@ class AlarmFacts:
     fact: str
     hint: str
     raised_at: int
+    resolved_at: int | None = None
+    resolved_by: MemberId | None = None
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ def alarm_row(alarm: AlarmFacts) -> Row:
         "fact": alarm.fact,
         "hint": alarm.hint,
         "raised_at": when(alarm.raised_at),
+        "resolved_at": _when_or_none(alarm.resolved_at),
+        "resolved_by": None if alarm.resolved_by is None else alarm.resolved_by.hex(),
     }
 
 

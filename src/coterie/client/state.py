@@ -119,8 +119,9 @@ class DeviceState:
         )
 
     def alarm(self, kind: str, subject: str, fact: str, hint: str) -> None:
-        """What a person must see, once for each subject; in a transaction."""
-        self.store.chores.raise_alarm(kind, subject, fact, hint, self.now())
+        """What a person must see, once for each subject until they resolve it; in a transaction. client.alarm_guide
+        tells what the kind means."""
+        self.store.alarms.add(kind, subject, fact, hint, self.now())
 
     def post(self, device: DeviceId, body: Body, cause: bytes = b"") -> None:
         """Put an entry on its way to a device's inbox; in a transaction. For one `cause` it arrives once, however often

@@ -1,7 +1,7 @@
 """The device's state as facts for people and programs. Reads only."""
 
+from coterie.client.alarms import alarms
 from coterie.client.facts import (
-    AlarmFacts,
     InviteFacts,
     MemberFacts,
     MessageFacts,
@@ -84,13 +84,6 @@ def message_facts(state: DeviceState, row: MessageRow) -> MessageFacts:
         text=row.text,
         state=MessageState(row.state),
     )
-
-
-def alarms(state: DeviceState) -> list[AlarmFacts]:
-    return [
-        AlarmFacts(row.id, row.kind, row.subject, row.fact, row.hint, row.raised_at)
-        for row in state.store.chores.alarms()
-    ]
 
 
 def status(state: DeviceState, *, connected: bool) -> Status:

@@ -1,4 +1,4 @@
-"""What is due later, the alarms a person must see, and the reports of devices that are stuck."""
+"""What is due later, the reports of devices that are stuck, and the groups founded because of them."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,6 @@ class Chore:
     subject: bytes
     due_at: int
     tries: int
-
-
-@dataclass(frozen=True)
-class AlarmRow:
-    id: int
-    kind: str
-    subject: str
-    fact: str
-    hint: str
-    raised_at: int
 
 
 @dataclass(frozen=True)
@@ -113,24 +103,3 @@ class ChoreTable:
             )
             for r in rows
         ]
-
-    def raise_alarm(self, kind: str, subject: str, fact: str, hint: str, now: int) -> bool:
-        """False if the same alarm stands already."""
-        if self._db.row("SELECT 1 FROM alarm WHERE kind = ? AND subject = ?", (kind, subject)) is not None:
-            return False
-        self._db.execute(
-            "INSERT INTO alarm (kind, subject, fact, hint, raised_at) VALUES (?, ?, ?, ?, ?)",
-            (kind, subject, fact, hint, now),
-        )
-        return True
-
-    def forget_alarm(self, kind: str, subject: str) -> None:
-        """What it was about is over; the same may be raised again."""
-        self._db.execute("DELETE FROM alarm WHERE kind = ? AND subject = ?", (kind, subject))
-
-    def alarms(self) -> list[AlarmRow]:
-        """Those not resolved, oldest first."""
-        rows = self._db.rows(
-            "SELECT id, kind, subject, fact, hint, raised_at FROM alarm WHERE resolved_at IS NULL ORDER BY id", ()
-        )
-        return [AlarmRow(*r) for r in rows]

@@ -73,8 +73,9 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
             queue BLOB NOT NULL, author BLOB NOT NULL,
             PRIMARY KEY (room, grp, successor)) WITHOUT ROWID;
         CREATE TABLE alarm (
-            id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, fact TEXT NOT NULL, hint TEXT NOT NULL,
-            raised_at INTEGER NOT NULL, resolved_at INTEGER, UNIQUE (kind, subject));
+            id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, subject TEXT NOT NULL,
+            fact TEXT NOT NULL, hint TEXT NOT NULL, raised_at INTEGER NOT NULL, resolved_at INTEGER, resolved_by BLOB);
+        CREATE UNIQUE INDEX alarm_standing ON alarm (kind, subject) WHERE resolved_at IS NULL;
         """,
     ),
 )

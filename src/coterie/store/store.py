@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from coterie.ids import Secret
+from coterie.store.alarms import AlarmTable
 from coterie.store.chores import ChoreTable
 from coterie.store.database import Database
 from coterie.store.facts import Facts
@@ -30,6 +31,7 @@ class Store:
         self.messages = MessageTable(self.database)
         self.outbox = Outbox(self.database)
         self.chores = ChoreTable(self.database)
+        self.alarms = AlarmTable(self.database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; on disk (fsynced) when the block ends."""

@@ -58,7 +58,7 @@ async def connect(state: DeviceState) -> Connection:
                 "messages go on; set the clock: until then this device can invite, remove and rename nobody",
             )
         else:
-            state.store.chores.forget_alarm("clock", "")
+            state.store.alarms.forget("clock", "")
     return connection
 
 
