@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 
 from coterie.client import MessageState, RoomState
-from coterie.client.device import RoomNotLive
 from coterie.client.rooms.commits import CommitRefused
+from coterie.client.talking import RoomNotLive
 from coterie.errors import CallerError
 from tests.client.newsroom import Newsroom, newsroom, next_text, notices, running, texts, until
 

@@ -9,13 +9,13 @@ import pytest_asyncio
 
 from coterie.client import Device, RoomState
 from coterie.client.chores import ChoreKind
-from coterie.client.device import RoomNotLive
 from coterie.client.online.session import connect
 from coterie.client.rooms import commits, stuck
 from coterie.client.rooms.outgoing import encrypt_waiting, queue_text
 from coterie.client.rooms.plan import CommitPlan, plan_commit
 from coterie.client.rooms.stuck import NotStuck
 from coterie.client.rooms.wishes import Action
+from coterie.client.talking import RoomNotLive
 from coterie.group import entry
 from coterie.group.exports import post_token
 from coterie.group.inbox_bodies import Stuck, Succession

@@ -139,7 +139,8 @@ def taken(original: Original, arrivals: Sequence[Event | Original]) -> Shown:
 @settings(max_examples=400, deadline=None)
 @given(st.data(), rooms(), st.sampled_from((TEXT, POLL)))
 def test_any_order_of_arrival_gives_one_view(data: st.DataObject, said: list[Event], original: Original) -> None:
-    arrivals = data.draw(st.permutations([original, *said, *said[:3]]))
+    everything: list[Event | Original] = [original, *said, *said[:3]]
+    arrivals = data.draw(st.permutations(everything))
     assert visible(taken(original, arrivals)) == visible(project(original, said))
 
 

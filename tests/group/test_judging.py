@@ -85,7 +85,7 @@ def attempt(action: RoomAction, by: Person, context: RoomContext) -> tuple[RoomS
         case RoomAction.APPOINT:
             return state, reg, commit_by(me, context=with_admins(context, frozenset({*context.admins, CY.member})))
         case RoomAction.SET_POLICY:
-            return state, reg, commit_by(me, context=replace(context, policy=replace(context.policy, receipts=False)))
+            return state, reg, commit_by(me, context=replace(context, policy=replace(context.policy, receipts=True)))
         case RoomAction.ADD_OWN_DEVICE:
             return state, second.registered(), commit_by(me, add=(second.leaf(4),), path=False)
         case RoomAction.REMOVE_OWN_DEVICE:
@@ -165,7 +165,7 @@ def test_the_only_admin_who_came_back_stays_the_admin() -> None:
         (RoomAction.REMOVE, ADA, [Change(ChangeKind.MEMBER_REMOVED, CY.member)]),
         (RoomAction.RENAME, ADA, [Change(ChangeKind.RENAMED, text="Pier")]),
         (RoomAction.APPOINT, ADA, [Change(ChangeKind.ADMIN_APPOINTED, CY.member)]),
-        (RoomAction.SET_POLICY, ADA, [Change(ChangeKind.POLICY_CHANGED)]),
+        (RoomAction.SET_POLICY, ADA, [Change(ChangeKind.POLICY_CHANGED, text="receipts are sent")]),
         (RoomAction.ADD_OWN_DEVICE, BO, [Change(ChangeKind.DEVICE_ADDED, BO.member, BOS_SECOND.device)]),
         (RoomAction.REMOVE_OWN_DEVICE, BO, [Change(ChangeKind.DEVICE_REMOVED, BO.member, BOS_SECOND.device)]),
         (RoomAction.REMOVE_REFUSED, BO, [Change(ChangeKind.MEMBER_LOST, CY.member)]),

@@ -44,11 +44,12 @@ def policy(**more: object) -> dict[object, object]:
     suite=st.sampled_from(Suite),
     receipts=st.booleans(),
     evidence=st.booleans(),
+    expiry=st.none() | st.integers(1, 2**32 - 1),
 )
 def test_what_is_encoded_comes_back(
-    room_id: RoomId, name: str, topic: str, admins: set[MemberId], suite: Suite, receipts: bool, evidence: bool
+    room_id: RoomId, name: str, topic: str, admins: set[MemberId], suite: Suite, receipts: bool, evidence: bool, expiry: int | None
 ) -> None:
-    context = RoomContext(room_id, name, topic, tuple(sorted(admins)), suite, Policy(suite, receipts, evidence))
+    context = RoomContext(room_id, name, topic, tuple(sorted(admins)), suite, Policy(suite, receipts, evidence, expiry))
     encoded = encode_context(context)
     assert decode_context_untrusted(encoded, suite) == context
 
@@ -120,6 +121,10 @@ MALFORMED = {
     "a policy that is a list": changed(k7=[1]),
     "a policy key as text": changed(k7={**policy(), "x": 1}),
     "receipts as a number": changed(k7=policy(k2=1)),
+    "an expiry of nothing": changed(k7=policy(k4=None)),
+    "an expiry at once": changed(k7=policy(k4=0)),
+    "an expiry as text": changed(k7=policy(k4="7d")),
+    "an expiry after 137 years": changed(k7=policy(k4=2**32)),
     "no least suite": changed(k7={2: True, 3: False}),
     "a float in a policy": changed(k7=policy(k9=1.5)),
     "a tag in a policy": changed(k7=policy(k9=cbor2.CBORTag(40_000, 1))),

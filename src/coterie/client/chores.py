@@ -22,6 +22,8 @@ class ChoreKind(StrEnum):
     """() A removal has not been followed by a key rotation yet."""
     KEY_WANTED = "key wanted"
     """() Names of the present generation cannot be opened: ask a steward's devices."""
+    EXPIRE = "expire"
+    """() Some message disappears then."""
     SWEEP = "sweep"
     """() Delete what is old: inbox keys, ids seen."""
 
@@ -39,5 +41,6 @@ _PERIODS: Final = {
     # longer than a steward waits for the remover: one planned further ahead is taken for a wrong clock's
     ChoreKind.ROTATE_KEY: 3 * _MINUTE,
     ChoreKind.KEY_WANTED: 10 * _MINUTE,
+    ChoreKind.EXPIRE: _DAY,
     ChoreKind.SWEEP: _DAY,
 }

@@ -1,4 +1,5 @@
-"""The device: what programs and people do with it. It composes the machines of this folder and has none of its own.
+"""The device: what programs and people do with it; what is about messages stands in `talking`. It composes the machines
+of this folder and has none of its own.
 
 Between `open` and `close` one process holds the device. What changes something at the server connects by itself unless
 `run` keeps the device online; what was accepted before a connection broke is stored and goes out later.
@@ -8,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,11 +21,9 @@ from coterie.client.facts import (
     Identity,
     InviteFacts,
     MemberFacts,
-    MessageFacts,
     MessageState,
     RoomFacts,
     RoomState,
-    Sent,
     Status,
     Synced,
 )
@@ -36,17 +35,17 @@ from coterie.client.online.shared_session import SharedSession
 from coterie.client.own import load_own
 from coterie.client.owner import DeviceLock
 from coterie.client.recovery import keeping
-from coterie.client.rooms import outgoing, stuck
+from coterie.client.rooms import expiry, outgoing, stuck
 from coterie.client.rooms.new_group import new_group
-from coterie.client.rooms.wishes import Action, encode_rename, wish_by_will
+from coterie.client.rooms.wishes import Action, encode_policy, encode_rename, wish_by_will
 from coterie.client.state import Clock, DeviceState
+from coterie.client.talking import Talking
 from coterie.errors import CallerError, OfflineError, RefusedError
 from coterie.group.context import new_context, renamed
 from coterie.group.suites import Suite
-from coterie.ids import DeviceId, InviteId, MemberId, MessageId, RoomId
+from coterie.ids import DeviceId, InviteId, MemberId, RoomId
 from coterie.store import Unlock, forbid_core_dumps, wrap
 from coterie.store.facts import Fact
-from coterie.store.messages import MessageRow
 from coterie.store.store import Store
 from coterie.trust.kinds import DEFAULT_SEAT_S
 from coterie.trust.names import clean_name
@@ -55,16 +54,6 @@ from coterie.trust.server_link import ServerLink
 
 DEFAULT_EXPIRES_S: Final = 7 * 24 * 3600
 WAIT_S: Final = 30.0
-
-
-class RoomNotLive(RefusedError):
-    """The room is left, removed or stuck: history only."""
-
-    code = "room_not_live"
-
-
-class NoMessage(CallerError):
-    code = "usage"
 
 
 class NoMember(RefusedError):
@@ -81,7 +70,7 @@ def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Device:
+class Device(Talking):
     """Made by `open`; closes with `close` or as a context manager."""
 
     def __init__(self, lock: DeviceLock, state: DeviceState) -> None:
@@ -125,7 +114,10 @@ class Device:
                 own = load_own(store.facts)
                 if store.facts.get(Fact.STEP) != Step.MEMBER.encode():
                     raise wrap.NoDevice("this device is not done joining", "run the same command again")
-                return cls(lock, DeviceState(home, store, own, clock))
+                device = cls(lock, DeviceState(home, store, own, clock))
+                # what disappears while nobody has the device open
+                expiry.expire_due(device._state)
+                return device
             except BaseException:
                 store.close()
                 raise
@@ -148,6 +140,7 @@ class Device:
         """Stay online until cancelled; a broken connection is made again. Raises what no retry mends."""
         backoff = Backoff(random.random)
         while True:
+            expiry.expire_due(self._state)
             try:
                 async with self._sessions.use() as session:
                     self._state.changed()
@@ -329,6 +322,13 @@ class Device:
         renamed(self._state.context(self._state.room(room).group), name=name, topic=topic)
         await self._wish(room, Action.RENAME, encode_rename(name, topic))
 
+    async def set_policy(
+        self, room: RoomId, *, receipts: bool | None = None, expiry_seconds: int | None = None
+    ) -> None:
+        """Whether devices report what was received and read; after how long messages disappear (0: never). Raises
+        CommitRefused, OfflineError's children."""
+        await self._wish(room, Action.POLICY, encode_policy(receipts, expiry_seconds))
+
     async def leave_room(self, room: RoomId) -> None:
         """Say that this member leaves; another device then commits the removal. Returns once it is said."""
         self._must_be_live(room)
@@ -352,85 +352,12 @@ class Device:
             session.home.wake()
             await session.settled(WAIT_S)
 
-    # messages
-
-    async def send(self, room: RoomId, text: str, wait: float = 10.0) -> Sent:
-        """Put a message on its way; it is in the outbox and on screen at once. Waits up to `wait` seconds until the
-        server has stored it; otherwise it is queued, with the reason. Raises TextTooLong, RoomNotLive."""
-        self._must_be_live(room)
-        message = outgoing.queue_text(self._state, room, text)
-
-        def is_sent() -> bool:
-            row = self._state.store.messages.get(message)
-            return row is not None and row.state != MessageState.QUEUED
-
-        try:
-            async with self._sessions.use() as session:
-                session.look_again()
-                await self._wait(session, is_sent, wait)
-        except OfflineError as offline:
-            if not is_sent():
-                row = self._state.room(room)
-                reason = row.reason if row.state != RoomState.ACTIVE else offline.fact
-                return Sent(message, MessageState.QUEUED, reason)
-        return Sent(message, MessageState.SENT)
-
-    def messages(
-        self,
-        room: RoomId | None = None,
-        after: MessageId | None = None,
-        limit: int | None = None,
-        *,
-        notices: bool = False,
-    ) -> list[MessageFacts]:
-        """In the room's order, or over all rooms in the order of arrival. With `limit` and no `after`, the newest.
-        `notices`: the lines about membership too."""
-        start = self._message(after)
-        if room is not None:
-            rows = self._state.store.messages.of_room(room, start, limit, notices=notices)
-        else:
-            rows = self._state.store.messages.arrived_after(0 if start is None else start.id, notices=notices)
-            if limit is not None:
-                rows = rows[:limit] if start is not None else rows[-limit:]
-        return [views.message_facts(self._state, row) for row in rows]
-
-    async def follow(
-        self, room: RoomId | None = None, after: MessageId | None = None, *, notices: bool = False
-    ) -> AsyncIterator[MessageFacts]:
-        """What is here (after `after`), then what comes, in the order of arrival, until cancelled. Only a device that
-        is kept online (`run`) sees anything new."""
-        changed = self._state.watch()
-        start = self._message(after)
-        position = 0 if start is None else start.id
-        try:
-            while True:
-                changed.clear()
-                for row in self._state.store.messages.arrived_after(position, room, notices=notices):
-                    position = row.id
-                    yield views.message_facts(self._state, row)
-                await changed.wait()
-        finally:
-            self._state.unwatch(changed)
-
     # inside
-
-    def _message(self, message: MessageId | None) -> MessageRow | None:
-        if message is None:
-            return None
-        row = self._state.store.messages.get(message)
-        if row is None:
-            raise NoMessage(f"there is no message {message.hex()}", "take an id from `coterie read --json`")
-        return row
 
     def _must_be_in_force(self, member: MemberId) -> None:
         if self._state.register.state.member(member).removed is not None:
             name = self._state.register.name(member)
             raise NoMember(f"{name} is no longer a member of the coterie", "`coterie members` lists who is")
-
-    def _must_be_live(self, room: RoomId) -> None:
-        row = self._state.room(room)
-        if row.state not in (RoomState.ACTIVE, RoomState.HELD):
-            raise RoomNotLive(f"{row.name!r} cannot be written to: {row.reason}", "its history stays readable")
 
     async def _up_to_date(self, session: Online) -> None:
         await session.home.registration.sync()
@@ -461,17 +388,3 @@ class Device:
         failure = None if worker is None else worker.writer.failures.pop((action, subject), None)
         if failure is not None:
             raise failure
-
-    async def _wait(self, session: Online, done: Callable[[], bool], seconds: float) -> None:
-        """Raises NotSettled after `seconds`, or why the connection ended."""
-        changed = self._state.watch()
-
-        async def watch() -> None:
-            while not done():
-                changed.clear()
-                await changed.wait()
-
-        try:
-            await session.until(watch(), seconds)
-        finally:
-            self._state.unwatch(changed)

@@ -67,7 +67,8 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class RoomFacts:
-    """`reason` says why a room is not active."""
+    """`reason` says why a room is not active. `receipts` and `expiry_seconds` (None: never) are the room's policy;
+    `muted_until`, `archived` and `draft` are known on this device only."""
 
     room: RoomId
     name: str
@@ -76,12 +77,36 @@ class RoomFacts:
     reason: str
     members: tuple[MemberId, ...]
     admins: tuple[MemberId, ...]
+    unread: int = 0
+    receipts: bool = False
+    expiry_seconds: int | None = None
+    muted_until: int | None = None
+    archived: bool = False
+    draft: str = ""
+
+
+@dataclass(frozen=True)
+class ReactionFacts:
+    """`members` in the order in which they reacted."""
+
+    emoji: str
+    members: tuple[MemberId, ...]
+
+
+@dataclass(frozen=True)
+class OptionFacts:
+    """An option of a poll, and who votes for it."""
+
+    text: str
+    members: tuple[MemberId, ...]
 
 
 @dataclass(frozen=True)
 class MessageFacts:
     """`sender` and `text` are for people: the sender's name as known now; what an unknown content renders as.
-    `kind` is text, notice (a fact of membership, made by this device) or unknown."""
+    `kind` is text, poll (`text` is the question), notice (a fact of membership, made by this device) or unknown. Of a
+    message that is `deleted` or `expired` the text is empty. `reply_to` is None too for what is not here. `read_by` is
+    known of one's own messages, in rooms with receipts."""
 
     message: MessageId
     room: RoomId
@@ -92,6 +117,17 @@ class MessageFacts:
     kind: str
     text: str
     state: MessageState
+    reply_to: MessageId | None = None
+    reactions: tuple[ReactionFacts, ...] = ()
+    edited: bool = False
+    deleted: bool = False
+    expired: bool = False
+    expires_at: int | None = None
+    mentions: tuple[MemberId, ...] = ()
+    pinned: bool = False
+    options: tuple[OptionFacts, ...] = ()
+    read_by: tuple[MemberId, ...] = ()
+    unread: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Pure. The names and meanings of the fields are a contract: they are added to, never changed.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -70,6 +71,12 @@ def room_row(room: RoomFacts) -> Row:
         "reason": room.reason,
         "members": [member.hex() for member in room.members],
         "admins": [admin.hex() for admin in room.admins],
+        "unread": room.unread,
+        "receipts": room.receipts,
+        "expiry_seconds": room.expiry_seconds,
+        "muted_until": _when_or_none(room.muted_until),
+        "archived": room.archived,
+        "draft": room.draft,
     }
 
 
@@ -84,7 +91,22 @@ def message_row(message: MessageFacts) -> Row:
         "kind": message.kind,
         "text": message.text,
         "state": message.state.value,
+        "reply_to": None if message.reply_to is None else message.reply_to.hex(),
+        "reactions": [{"emoji": reaction.emoji, "members": _hex(reaction.members)} for reaction in message.reactions],
+        "edited": message.edited,
+        "deleted": message.deleted,
+        "expired": message.expired,
+        "expires_at": _when_or_none(message.expires_at),
+        "mentions": _hex(message.mentions),
+        "pinned": message.pinned,
+        "options": [{"text": option.text, "members": _hex(option.members)} for option in message.options],
+        "read_by": _hex(message.read_by),
+        "unread": message.unread,
     }
+
+
+def _hex(ids: Sequence[bytes]) -> list[str]:
+    return [one.hex() for one in ids]
 
 
 def sent_row(sent: Sent) -> Row:

@@ -1,20 +1,29 @@
 """The device's state as facts for people and programs. Reads only."""
 
+from collections.abc import Sequence
+
 from coterie.client.alarms import alarms
 from coterie.client.facts import (
     InviteFacts,
     MemberFacts,
     MessageFacts,
     MessageState,
+    OptionFacts,
+    ReactionFacts,
     RoomFacts,
     RoomState,
     Status,
 )
 from coterie.client.recovery.keeping import phrase_here
+from coterie.client.rooms import said
+from coterie.client.rooms.content_row import understood
 from coterie.client.state import DeviceState
-from coterie.ids import InviteId, MemberId, RoomId
+from coterie.content import MessageStatus, Poll, mentioned, with_names
+from coterie.content.projection import NOTHING, Shown
+from coterie.group.context import Policy
+from coterie.ids import InviteId, MemberId, MessageId, RoomId
 from coterie.store.facts import Fact
-from coterie.store.messages import MessageRow
+from coterie.store.messages import Gone, MessageRow
 from coterie.store.rooms import RoomRow
 
 
@@ -61,18 +70,46 @@ def room_facts(state: DeviceState, row: RoomRow) -> RoomFacts:
     """Without a state of the group (left, removed) nobody is listed."""
     members: tuple[MemberId, ...] = ()
     admins: tuple[MemberId, ...] = ()
+    policy = Policy(receipts=False)
     if state.store.groups.has_state(row.group):
-        roster = state.roster(row.group)
+        roster, context = state.roster(row.group), state.context(row.group)
         members = tuple(dict.fromkeys(leaf.member for leaf in roster))
-        admins = state.context(row.group).admins
-    return RoomFacts(row.room, row.name, row.topic, RoomState(row.state), row.reason, members, admins)
+        admins, policy = context.admins, context.policy
+    mark = state.store.marks.get(row.room)
+    muted = mark.muted_until is not None and mark.muted_until > state.now()
+    return RoomFacts(
+        room=row.room,
+        name=row.name,
+        topic=row.topic,
+        state=RoomState(row.state),
+        reason=row.reason,
+        members=members,
+        admins=admins,
+        unread=state.store.messages.unread(row.room),
+        receipts=policy.receipts,
+        expiry_seconds=policy.expiry,
+        muted_until=mark.muted_until if muted else None,
+        archived=mark.archived,
+        draft=mark.draft,
+    )
 
 
 def rooms(state: DeviceState) -> list[RoomFacts]:
     return [room_facts(state, row) for row in state.store.rooms.all()]
 
 
-def message_facts(state: DeviceState, row: MessageRow) -> MessageFacts:
+def messages(state: DeviceState, rows: Sequence[MessageRow]) -> list[MessageFacts]:
+    """With what was said about them, in the order of `rows`."""
+    about: dict[MessageId, Shown] = {}
+    for room in dict.fromkeys(row.room for row in rows):
+        about |= said.shown(state, room, [row for row in rows if row.room == room])
+    return [_message(state, row, about.get(row.message, NOTHING)) for row in rows]
+
+
+def _message(state: DeviceState, row: MessageRow, shown: Shown) -> MessageFacts:
+    answered = None if row.reply_to is None else state.store.messages.named(row.room, row.reply_to)
+    mine = row.member == state.own.member and bool(row.named) and not row.gone
+    receipts = state.store.receipts.of_target(row.room, row.named) if mine else {}
     return MessageFacts(
         message=row.message,
         room=RoomId(row.room),
@@ -81,9 +118,28 @@ def message_facts(state: DeviceState, row: MessageRow) -> MessageFacts:
         sent_at=row.sent_at,
         received_at=row.received_at,
         kind=row.kind,
-        text=row.text,
+        text=with_names(row.text, state.own.coterie, state.register.name) if row.kind == "text" else row.text,
         state=MessageState(row.state),
+        reply_to=None if answered is None else answered.message,
+        reactions=tuple(ReactionFacts(emoji, members) for emoji, members in shown.reactions),
+        edited=row.edited_at is not None and not row.gone,
+        deleted=row.gone in (Gone.DELETED, Gone.HIDDEN),
+        expired=row.gone == Gone.EXPIRED,
+        expires_at=row.expires_at,
+        mentions=mentioned(row.text, state.own.coterie) if row.kind == "text" else (),
+        pinned=shown.pinned_by is not None,
+        options=_options(row, shown),
+        read_by=tuple(member for member, status in receipts.items() if status == MessageStatus.READ),
+        unread=row.unread,
     )
+
+
+def _options(row: MessageRow, shown: Shown) -> tuple[OptionFacts, ...]:
+    content = understood(row.content) if row.kind == "poll" and not row.gone else None
+    if not isinstance(content, Poll):
+        return ()
+    votes = shown.votes or ((),) * len(content.options)
+    return tuple(OptionFacts(text, members) for text, members in zip(content.options, votes, strict=True))
 
 
 def status(state: DeviceState, *, connected: bool) -> Status:

@@ -61,7 +61,7 @@ def _words(envelope: Envelope, content: bytes, *, markdown: bool) -> Content | N
         return None
     text = decode_text_untrusted(content)
     if replaces is not None:
-        return Edit(message, replaces, text, markdown)
+        return Edit(message, replaces, text, markdown, envelope.expires)
     return Text(message, text, markdown, reply_to, envelope.expires)
 
 

@@ -22,12 +22,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Edit:
-    """`text` in place of the text of `replaces`, which keeps its place, its replies and its expiry."""
+    """`text` in place of the text of `replaces`, which keeps its place, its replies and its expiry. `expires` is for
+    who does not have that message."""
 
     message: MessageId
     replaces: MimiId
     text: str
     markdown: bool = True
+    expires: Expiry | None = None
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ def encode_text(
     return encode_envelope(message, part, reply_to=reply_to, expires=expires)
 
 
-def encode_edit(message: MessageId, replaces: MimiId, text: str) -> bytes:
-    """`replaces` names the first version, however often it was edited. Raises TextTooLong, NotText."""
+def encode_edit(message: MessageId, replaces: MimiId, text: str, *, expires: Expiry | None = None) -> bytes:
+    """`replaces` names the first version, however often it was edited; `expires` as of that one. Raises TextTooLong,
+    NotText."""
     part = single_part(Disposition.RENDER, MARKDOWN, utf8(text, TEXT_BYTES))
-    return encode_envelope(message, part, replaces=replaces)
+    return encode_envelope(message, part, replaces=replaces, expires=expires)
 
 
 def encode_retract(message: MessageId, replaces: MimiId, *, reaction: bool = False) -> bytes:

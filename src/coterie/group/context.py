@@ -23,7 +23,7 @@ MOST_ADMINS: Final = 512
 MOST_POLICIES: Final = 64
 
 _VERSION, _PROFILE, _ROOM, _NAME, _TOPIC, _ADMINS, _POLICY = range(1, 8)
-_LEAST_SUITE, _RECEIPTS, _EVIDENCE = range(1, 4)
+_LEAST_SUITE, _RECEIPTS, _EVIDENCE, _EXPIRY = range(1, 5)
 _DEEPEST: Final = 8
 
 
@@ -41,6 +41,7 @@ class BadRoomText(CallerError):
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`receipts`: whether devices say what was read. `evidence`: whether they keep the proof of who wrote what.
+    `expiry`: after so many seconds messages disappear, unless their author says otherwise; None: never.
 
     `unknown` are policies of later versions, kept as (key, CBOR); a negative key is critical and never gets here.
     """
@@ -48,6 +49,7 @@ class Policy:
     least_suite: Suite = Suite.CLASSICAL
     receipts: bool = True
     evidence: bool = False
+    expiry: int | None = None
     unknown: tuple[tuple[int, bytes], ...] = ()
 
 
@@ -65,8 +67,8 @@ class RoomContext:
 
 def new_context(room: RoomId, name: str, creator: MemberId, suite: Suite, policy: Policy | None = None) -> RoomContext:
     """A room as it begins: its creator is its admin. Raises BadRoomText."""
-    least = policy if policy is not None else Policy(least_suite=suite)
-    return renamed(RoomContext(room, "", "", (creator,), suite, least), name=name)
+    chosen = policy if policy is not None else Policy(least_suite=suite, receipts=False)
+    return renamed(RoomContext(room, "", "", (creator,), suite, chosen), name=name)
 
 
 def renamed(context: RoomContext, *, name: str | None = None, topic: str | None = None) -> RoomContext:
@@ -83,12 +85,31 @@ def with_admins(context: RoomContext, admins: frozenset[MemberId]) -> RoomContex
     return replace(context, admins=tuple(sorted(admins)))
 
 
+def policy_change(before: Policy, after: Policy) -> str:
+    """What is different now, in words; empty if it is nothing that people set."""
+    words = []
+    if after.expiry != before.expiry:
+        words.append("messages stay" if after.expiry is None else f"messages disappear after {_span(after.expiry)}")
+    if after.receipts != before.receipts:
+        words.append("receipts are sent" if after.receipts else "no receipts are sent")
+    return ", ".join(words)
+
+
+def _span(seconds: int) -> str:
+    units = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    unit, name = next((unit, name) for unit, name in units if seconds % unit == 0)
+    count = seconds // unit
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
 def encode_context(context: RoomContext) -> bytes:
     policy: dict[int, object] = {
         _LEAST_SUITE: int(context.policy.least_suite),
         _RECEIPTS: context.policy.receipts,
         _EVIDENCE: context.policy.evidence,
     }
+    if context.policy.expiry is not None:
+        policy[_EXPIRY] = context.policy.expiry
     policy |= {key: cbor2.loads(value) for key, value in context.policy.unknown}
     return cbor2.dumps(
         {
@@ -151,6 +172,9 @@ def _policy(value: object) -> Policy:
     least, receipts, evidence = value.get(_LEAST_SUITE), value.get(_RECEIPTS), value.get(_EVIDENCE)
     if type(least) is not int or type(receipts) is not bool or type(evidence) is not bool:
         raise MalformedContext
+    expiry = value.get(_EXPIRY)
+    if _EXPIRY in value and (type(expiry) is not int or not 1 <= expiry < 2**32):
+        raise MalformedContext
     if any(key < 0 for key in value):
         raise NeedsAnotherCoterie("a policy of this room")
     if least not in set(Suite):
@@ -158,9 +182,9 @@ def _policy(value: object) -> Policy:
     unknown = tuple(
         (key, cbor2.dumps(kept, canonical=True))
         for key, kept in sorted(value.items())
-        if key not in (_LEAST_SUITE, _RECEIPTS, _EVIDENCE)
+        if key not in (_LEAST_SUITE, _RECEIPTS, _EVIDENCE, _EXPIRY)
     )
-    return Policy(Suite(least), receipts, evidence, unknown)
+    return Policy(Suite(least), receipts, evidence, expiry, unknown)
 
 
 def _room(value: object) -> RoomId:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coterie.group.commit import ALLOWED_PROPOSALS, Commit
-from coterie.group.context import MalformedContext, RoomContext, decode_context_untrusted, with_admins
+from coterie.group.context import MalformedContext, RoomContext, decode_context_untrusted, policy_change, with_admins
 from coterie.group.credential import LeafClaim, MalformedCredential, RawLeaf, claim_untrusted
 from coterie.group.powers import RoomAction, Standing, may, standing
 from coterie.group.roster import Roster, check_leaf
@@ -235,4 +235,4 @@ def _context_changes(before: RoomContext, after: RoomContext) -> Iterator[Change
     for member in sorted(set(before.admins) - set(after.admins)):
         yield Change(ChangeKind.ADMIN_DISMISSED, member)
     if after.policy != before.policy:
-        yield Change(ChangeKind.POLICY_CHANGED)
+        yield Change(ChangeKind.POLICY_CHANGED, text=policy_change(before.policy, after.policy))

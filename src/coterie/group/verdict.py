@@ -66,7 +66,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that people in the room are shown. `text` is the new name or topic."""
+    """One thing that people in the room are shown. `text` is the new name or topic, or what the policy says now."""
 
     kind: ChangeKind
     member: MemberId | None = None

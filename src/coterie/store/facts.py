@@ -35,6 +35,8 @@ class Fact(StrEnum):
     INBOX_EPOCH = "inbox epoch"
     INBOX_CURSOR = "inbox cursor"
     CONFIRMED = "confirmed"
+    NOTES_ROOM = "notes room"
+    """The room of this member alone."""
     OTHER_COPY = "inbox read by another copy"
     """Another copy of this store may have joined by the Welcomes up to here, and used what they gave."""
 

@@ -44,8 +44,26 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
             id INTEGER PRIMARY KEY AUTOINCREMENT, message BLOB NOT NULL UNIQUE, room BLOB NOT NULL,
             place INTEGER NOT NULL, n INTEGER, member BLOB NOT NULL, device BLOB NOT NULL,
             sent_at INTEGER NOT NULL, received_at INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
-            content BLOB NOT NULL, state TEXT NOT NULL);
+            content BLOB NOT NULL, state TEXT NOT NULL, named BLOB NOT NULL, reply_to BLOB, edited_at INTEGER,
+            gone TEXT NOT NULL, gone_by BLOB, expires_at INTEGER, expires_after INTEGER, unread INTEGER NOT NULL);
         CREATE INDEX message_order ON message (room, place, n);
+        CREATE INDEX message_named ON message (named, room);
+        CREATE INDEX message_expiry ON message (expires_at) WHERE expires_at IS NOT NULL;
+        CREATE INDEX message_unread ON message (room) WHERE unread;
+        CREATE TABLE event (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, named BLOB NOT NULL UNIQUE, message BLOB NOT NULL,
+            room BLOB NOT NULL, target BLOB NOT NULL, place INTEGER NOT NULL, n INTEGER, member BLOB NOT NULL,
+            at INTEGER NOT NULL, content BLOB NOT NULL, by_admin INTEGER NOT NULL, expires_at INTEGER);
+        CREATE INDEX event_expiry ON event (expires_at) WHERE expires_at IS NOT NULL;
+        CREATE INDEX event_target ON event (target, room);
+        CREATE INDEX event_message ON event (message);
+        CREATE TABLE receipt (
+            room BLOB, target BLOB, member BLOB, status INTEGER NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (room, target, member)) WITHOUT ROWID;
+        CREATE TABLE receipt_due (
+            room BLOB, target BLOB, status INTEGER NOT NULL, PRIMARY KEY (room, target)) WITHOUT ROWID;
+        CREATE TABLE room_mark (
+            room BLOB PRIMARY KEY, muted_until INTEGER, archived INTEGER NOT NULL, draft TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE evidence (
             message BLOB PRIMARY KEY, tbs BLOB NOT NULL, key BLOB NOT NULL, signature BLOB NOT NULL) WITHOUT ROWID;
 

@@ -7,10 +7,13 @@ from coterie.ids import Secret
 from coterie.store.alarms import AlarmTable
 from coterie.store.chores import ChoreTable
 from coterie.store.database import Database
+from coterie.store.events import EventTable
 from coterie.store.facts import Facts
 from coterie.store.groups import GroupTable
 from coterie.store.inbox import InboxTable
+from coterie.store.marks import RoomMarks
 from coterie.store.messages import MessageTable, Outbox
+from coterie.store.receipts import ReceiptTable
 from coterie.store.register import RegisterTable
 from coterie.store.rooms import RoomTable
 from coterie.store.schema import MIGRATIONS
@@ -30,6 +33,9 @@ class Store:
         self.groups = GroupTable(self.database)
         self.messages = MessageTable(self.database)
         self.outbox = Outbox(self.database)
+        self.events = EventTable(self.database)
+        self.receipts = ReceiptTable(self.database)
+        self.marks = RoomMarks(self.database)
         self.chores = ChoreTable(self.database)
         self.alarms = AlarmTable(self.database)
 

@@ -9,7 +9,7 @@ from coterie.client.facts import RoomState
 from coterie.client.inbox import packages
 from coterie.client.membership.registration import Registration
 from coterie.client.membership.rotation import rotate
-from coterie.client.rooms import stuck
+from coterie.client.rooms import expiry, stuck
 from coterie.client.rooms.wishes import Action
 from coterie.client.state import DeviceState
 from coterie.errors import CoterieError, RefusedError
@@ -80,6 +80,11 @@ class DueChores:
                 await packages.refill(state, self._connection)
             case ChoreKind.STUCK_ROOM:
                 self._look_at_stuck(GroupId(chore.subject), chore.tries)
+                return
+            case ChoreKind.EXPIRE:
+                expiry.expire_due(state)
+                with state.groups.changing():
+                    expiry.plan(state)
                 return
             case ChoreKind.KEY_WANTED if self._may_rotate() and (chore.tries >= ASKED_ENOUGH or self._alone()):
                 await rotate(state, self._registration, lost=True)

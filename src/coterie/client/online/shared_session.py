@@ -30,6 +30,11 @@ class SharedSession:
     def connected(self) -> bool:
         return self._shared is not None and self._shared.session.alive
 
+    def look_again(self) -> None:
+        """Wake the rooms' workers, if there is a connection."""
+        if self._shared is not None and self._shared.session.alive:
+            self._shared.session.look_again()
+
     @contextlib.asynccontextmanager
     async def use(self) -> AsyncIterator[Online]:
         """The connection for the block; one that has ended is replaced. Raises what `connect` raises."""

@@ -140,4 +140,4 @@ def sentence(state: DeviceState, change: Change, committer: MemberId | None) -> 
         case ChangeKind.ADMIN_DISMISSED:
             return f"{whom} is no longer an admin"
         case ChangeKind.POLICY_CHANGED:
-            return f"{who} changed the room's policy"
+            return f"{who} set for the room: {change.text}" if change.text else f"{who} changed the room's policy"

@@ -1,34 +1,41 @@
 """A message's content as a row that people can read: what text stands for it. Pure."""
 
-from dataclasses import dataclass
 from typing import Final
 
-from coterie.content import Leave, MalformedContent, Text, decode_content_untrusted
-from coterie.ids import MessageId
+from coterie.content import (
+    Content,
+    Leave,
+    MalformedContent,
+    Poll,
+    Text,
+    Unknown,
+    decode_content_untrusted,
+)
 
 NEWER: Final = "this message needs a newer Coterie"
+MALFORMED: Final = "this message is malformed and cannot be shown"
 
 
-@dataclass(frozen=True)
-class Readable:
-    """`kind` as in MessageFacts; a leave shows as a notice made elsewhere and has no text of its own."""
-
-    message: MessageId | None
-    kind: str
-    text: str
-    leaves: bool = False
-
-
-def readable(content: bytes) -> Readable:
-    """Never raises: what cannot be understood is said to be so, and kept."""
+def understood(content: bytes) -> Content | None:
+    """None for what is malformed: nothing raises, what cannot be understood is said to be so, and kept."""
     try:
-        decoded = decode_content_untrusted(content)
+        return decode_content_untrusted(content)
     except MalformedContent:
-        return Readable(None, "unknown", "this message is malformed and cannot be shown")
-    match decoded:
-        case Text(message=message, text=text):
-            return Readable(message, "text", text)
-        case Leave(message=message):
-            return Readable(message, "notice", "", leaves=True)
-        case newer:
-            return Readable(newer.message, "unknown", NEWER)
+        return None
+
+
+def words(content: Text | Poll | Unknown | None) -> tuple[str, str]:
+    """`kind` as in MessageFacts, and the text."""
+    match content:
+        case None:
+            return "unknown", MALFORMED
+        case Text(text=text):
+            return "text", text
+        case Poll(question=question):
+            return "poll", question
+        case Unknown():
+            return "unknown", NEWER
+
+
+def leaves(content: bytes) -> bool:
+    return isinstance(understood(content), Leave)

@@ -5,26 +5,26 @@ the tokens that the commit's exporter gives; what cannot be decided yet waits; w
 this device stuck, and it says so. A room's trouble never stops another room.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 import coterie_mls
 from coterie_mls import MlsError
 
-from coterie.client.facts import MessageState, RoomState
+from coterie.client.facts import RoomState
 from coterie.client.rooms.after_commit import keep_unsent
 from coterie.client.rooms.arrived import Arrived, EntryWaits, Taken, Unprocessable, Wait, WaitForEnd
-from coterie.client.rooms.content_row import readable
+from coterie.client.rooms.content_row import leaves
 from coterie.client.rooms.epoch_end import EpochEnding
 from coterie.client.rooms.opening import envelope_of, head_of, inline
+from coterie.client.rooms.said import Said, is_admin, keep, landed
 from coterie.client.rooms.seen import compare_head, moved_behind, row_of, wait_for_register
 from coterie.client.rooms.wishes import Action
 from coterie.client.state import LIVE_STATES, DeviceState
 from coterie.group.credential import claim_untrusted
-from coterie.ids import BlobId, GroupId, MemberId, MessageId
+from coterie.ids import BlobId, GroupId, MemberId
 from coterie.store.groups import GroupRow
-from coterie.store.messages import MessageRow, OutboxRow
+from coterie.store.messages import OutboxRow
 from coterie.wire.frames import EpochEnd
 
 
@@ -124,38 +124,24 @@ class Incoming:
     def _store_message(self, row: GroupRow, entry: Arrived, message: coterie_mls.Application) -> int:
         state = self._state
         sender = claim_untrusted(message.sender)
-        shown = readable(message.plaintext)
-        if shown.leaves:
+        if leaves(message.plaintext):
             self._somebody_leaves(row, sender.member, entry.n)
             return 0
-        fresh = state.store.messages.add(
-            MessageRow(
-                id=0,
-                message=shown.message or MessageId(hashlib.sha256(message.plaintext).digest()[:16]),
-                room=row.room,
-                place=row.place,
-                n=entry.n,
-                member=sender.member,
-                device=sender.device,
-                sent_at=entry.at,
-                received_at=state.now(),
-                kind=shown.kind,
-                text=shown.text,
-                content=message.plaintext,
-                state=MessageState.RECEIVED,
-            )
-        )
-        if fresh and state.context(row.group).policy.evidence and shown.message is not None:
+        by_admin = is_admin(state, row, sender.member)
+        said = Said(row.room, row.place, entry.n, entry.at, sender.member, sender.device, message.plaintext, by_admin)
+        before = state.store.messages.last_position()
+        kept = keep(state, said)
+        if kept is not None and state.context(row.group).policy.evidence:
             proof = message.evidence
-            state.store.messages.put_evidence(shown.message, proof.tbs, proof.key, proof.signature)
-        return int(fresh)
+            state.store.messages.put_evidence(kept, proof.tbs, proof.key, proof.signature)
+        return int(state.store.messages.last_position() > before)
 
     def _own_message(self, row: GroupRow, entry: Arrived, own: OutboxRow) -> None:
         """The echo of what this device posted: it is stored, and it has its place."""
         state = self._state
-        state.store.messages.place(own.message, row.place, entry.n, MessageState.SENT)
+        landed(state, row, own.message, entry.n)
         state.store.outbox.finish(own.id)
-        if readable(own.content).leaves:
+        if leaves(own.content):
             state.store.rooms.set_state(row.room, RoomState.LEFT, "you left this room")
             keep_unsent(state, row.room)
             state.groups.drop(row.group)

@@ -9,9 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 from coterie.client.facts import MessageState, RoomState
+from coterie.client.rooms.content_row import understood
+from coterie.client.rooms.said import Said, is_admin, keep, landed
 from coterie.client.rooms.wishes import wish_refused_out
 from coterie.client.state import DeviceState
-from coterie.content import encode_leave, encode_text
+from coterie.content import Expiry, MimiId, StatusReport, encode_leave, encode_text
 from coterie.group.entry import make_entry
 from coterie.group.exports import post_token
 from coterie.group.sealed_blob import BlobKey
@@ -62,22 +64,18 @@ def state_of(row: OutboxRow) -> Outgoing:
     return Outgoing.ENCRYPTED if row.posted is None else Outgoing.POSTED
 
 
-def queue_text(state: DeviceState, room: RoomId, text: str) -> MessageId:
-    """Put a message into the outbox and on screen. Returns after it is on disk. Raises TextTooLong."""
+def queue_text(
+    state: DeviceState, room: RoomId, text: str, *, reply_to: MimiId | None = None, expires: Expiry | None = None
+) -> MessageId:
+    """Put a message into the outbox and on screen. Returns after it is on disk. Raises TextTooLong, NotText."""
     message = MessageId(state.random(16))
-    _queue(state, room, message, encode_text(message, text), "text", text)
+    queue_content(state, room, message, encode_text(message, text, reply_to=reply_to, expires=expires))
     return message
 
 
 def queue_leave(state: DeviceState, room: RoomId) -> MessageId:
     """Say in the room that this member leaves."""
-    message = MessageId(state.random(16))
-    _queue(state, room, message, encode_leave(message), "notice", "you are leaving")
-    return message
-
-
-def _queue(state: DeviceState, room: RoomId, message: MessageId, content: bytes, kind: str, text: str) -> None:
-    now = state.now()
+    now, message = state.now(), MessageId(state.random(16))
     with state.groups.changing():
         row = MessageRow(
             id=0,
@@ -89,12 +87,23 @@ def _queue(state: DeviceState, room: RoomId, message: MessageId, content: bytes,
             device=state.own.device,
             sent_at=now,
             received_at=now,
-            kind=kind,
-            text=text,
-            content=content,
+            kind="notice",
+            text="you are leaving",
+            content=b"",
             state=MessageState.QUEUED,
         )
         state.store.messages.add(row)
+        state.store.outbox.add(room, message, state.random(16), encode_leave(message))
+    state.changed()
+    return message
+
+
+def queue_content(state: DeviceState, room: RoomId, message: MessageId, content: bytes) -> None:
+    """Put what is said into the outbox, and show what it brings about. Returns after it is on disk."""
+    with state.groups.changing():
+        group, own = state.group_of(room), state.own
+        by_admin = is_admin(state, group, own.member)
+        keep(state, Said(room, group.place, None, state.now(), own.member, own.device, content, by_admin))
         state.store.outbox.add(room, message, state.random(16), content)
     state.changed()
 
@@ -149,18 +158,20 @@ def encrypt_waiting(state: DeviceState, group: GroupId) -> list[Post]:
     return posts
 
 
-def note_posted(state: DeviceState, room: RoomId, answers: Sequence[tuple[bytes, int]]) -> None:
-    """The server stored these: (key, n)."""
-    numbers = dict(answers)
+def note_posted(state: DeviceState, room: RoomId, answers: Sequence[tuple[bytes, int]]) -> int:
+    """The server stored these: (key, n). Returns how many of them people said themselves."""
+    numbers, said = dict(answers), 0
     with state.groups.changing():
         row = state.group_of(room)
         for out in state.store.outbox.of_room(room):
             if out.key in numbers and state_of(out) is Outgoing.ENCRYPTED:
                 n = numbers[out.key]
-                state.store.messages.place(out.message, row.place, n, MessageState.SENT)
+                landed(state, row, out.message, n)
+                said += not isinstance(understood(out.content), StatusReport)
                 if n <= row.cursor:
                     # stored under an epoch that this device has since lost: no echo will come
                     state.store.outbox.finish(out.id)
                 else:
                     state.store.outbox.posted(out.id, n)
     state.changed()
+    return said

@@ -4,11 +4,11 @@ Removals first, so that who is removed and wished in again comes in by the commi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
-from coterie.client.rooms.wishes import Action, decode_rename
+from coterie.client.rooms.wishes import Action, decode_policy, decode_rename
 from coterie.client.state import DeviceState
 from coterie.group.context import RoomContext, renamed
 from coterie.group.credential import LeafClaim
@@ -89,6 +89,8 @@ class _Planning:
                 self._carried.append(wish)
             case Action.RENAME:
                 self._take_rename(wish)
+            case Action.POLICY:
+                self._take_policy(wish)
             case Action.ADD:
                 self._take_add(wish)
             case Action.ADD_BACK:
@@ -128,6 +130,17 @@ class _Planning:
     def _take_rename(self, wish: Wish) -> None:
         name, topic = decode_rename(wish.subject)
         changed = renamed(self._context, name=name, topic=topic)
+        (self._fulfilled if changed == self._context else self._carried).append(wish)
+        self._context = changed
+
+    def _take_policy(self, wish: Wish) -> None:
+        receipts, expiry = decode_policy(wish.subject)
+        policy = self._context.policy
+        if receipts is not None:
+            policy = replace(policy, receipts=receipts)
+        if expiry is not None:
+            policy = replace(policy, expiry=expiry or None)
+        changed = replace(self._context, policy=policy)
         (self._fulfilled if changed == self._context else self._carried).append(wish)
         self._context = changed
 

@@ -29,6 +29,8 @@ class Action(StrEnum):
     """subject: a member of the room who came back with a new device, by their recovery phrase."""
     RENAME = "rename"
     """subject: MessagePack of [name or nil, topic or nil]."""
+    POLICY = "policy"
+    """subject: MessagePack of [receipts or nil, seconds of expiry, 0 for never, or nil]."""
     RENEW = "renew"
     """no subject: the same, before anything is written: another copy of this device may have used its ratchet."""
     UPDATE = "update"
@@ -54,6 +56,15 @@ def encode_rename(name: str | None, topic: str | None) -> bytes:
 def decode_rename(subject: bytes) -> tuple[str | None, str | None]:
     name, topic = msgspec.msgpack.decode(subject, type=tuple[str | None, str | None])
     return name, topic
+
+
+def encode_policy(receipts: bool | None, expiry: int | None) -> bytes:
+    return msgspec.msgpack.encode([receipts, expiry])
+
+
+def decode_policy(subject: bytes) -> tuple[bool | None, int | None]:
+    receipts, expiry = msgspec.msgpack.decode(subject, type=tuple[bool | None, int | None])
+    return receipts, expiry
 
 
 def wish_refused_out(state: DeviceState, room: RoomId, roster: Roster) -> bool:

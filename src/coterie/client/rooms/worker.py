@@ -9,7 +9,7 @@ from coterie_mls import MlsError
 
 from coterie.client.connection import Connection, ServerRefused, ServerUnavailable
 from coterie.client.online.activity import Activity, Worker
-from coterie.client.rooms import outgoing
+from coterie.client.rooms import outgoing, receipts
 from coterie.client.rooms.blobs import BlobWrong
 from coterie.client.rooms.new_group import room_terms
 from coterie.client.rooms.reader import RoomReader
@@ -95,6 +95,7 @@ class RoomWorker(Worker):
         now = self._row()
         if now is None or not self.reader.caught_up(now) or outgoing.hold_if_refused(state, now.group):
             return
+        receipts.report(state, now.room)
         if await self.writer.post(now):
             self.wake()
 

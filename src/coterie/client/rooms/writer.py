@@ -23,7 +23,7 @@ from coterie.wire import frames
 PUT_OFF_MS = 60_000
 BACK_WITHIN_MS = 30_000
 BACK_AGAIN_MS = 1_000
-_BY_WILL = frozenset({Action.ADD, Action.REMOVE, Action.RENAME})
+_BY_WILL = frozenset({Action.ADD, Action.REMOVE, Action.RENAME, Action.POLICY})
 """The wishes that a person made and can be told about."""
 
 
@@ -165,8 +165,7 @@ class RoomWriter:
         both = zip(posts, answers, strict=True)
         stored = [(post.key, answer.n) for post, answer in both if isinstance(answer, frames.Posted)]
         if stored:
-            outgoing.note_posted(state, row.room, stored)
-            self.sent += len(stored)
+            self.sent += outgoing.note_posted(state, row.room, stored)
         if len(stored) < len(posts):
             self._beaten_at[row.group] = epoch
         return len(posts) == outgoing.BATCH
