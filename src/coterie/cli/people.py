@@ -27,7 +27,14 @@ def named(row: Row) -> str:
 
 
 def show_rooms(output: Output, rooms: list[Row]) -> None:
-    columns = (("room", "id"), ("name", "name"), ("people", "people"), ("state", "state"), ("reason", "why"))
+    columns = (
+        ("room", "id"),
+        ("name", "name"),
+        ("people", "people"),
+        ("unread", "unread"),
+        ("state", "state"),
+        ("reason", "why"),
+    )
     with_people = [room | {"people": len(list_of(room, "members"))} for room in rooms]
     _show(output, with_people, columns, "no rooms yet; coterie room new NAME makes one")
 
@@ -85,15 +92,32 @@ def show_alarm(output: Output, alarm: Row) -> None:
         output.say(f"\n`coterie alarm resolve {alarm['alarm']}` says that it is dealt with", lines=True)
 
 
-def show_message(output: Output, message: Row, room: str | None = None) -> None:
+def show_message(output: Output, message: Row, room: str | None = None, *, ids: bool = False) -> None:
     """One line, further lines indented under it. `room` is said where messages of several come together."""
-    where = f"[{harmless(room)}] " if room else ""
-    text = harmless(str(message["text"]), lines=True).replace("\n", "\n    ")
+    where = f"{short(message['message'])} " if ids and message["kind"] != "notice" else ""
+    where += f"[{harmless(room)}] " if room else ""
+    text = harmless(_words(message), lines=True).replace("\n", "\n    ")
     if message["kind"] == "notice":
         output.say(f"{local_time(message['sent_at'])} {where}· {text}", lines=True)
         return
-    mark = "  (queued)" if message["state"] == "queued" else ""
+    marks = [word for word in ("edited", "pinned") if message.get(word)]
+    marks += ["queued"] if message["state"] == "queued" else []
+    marks += [f"answers {short(message['reply_to'])}"] if message.get("reply_to") else []
+    marks += [f"{reaction['emoji']} {len(list_of(reaction, 'members'))}" for reaction in list_of(message, "reactions")]
+    mark = f"  ({harmless(', '.join(marks))})" if marks else ""
     output.say(f"{local_time(message['sent_at'])} {where}{harmless(str(message['from']))}: {text}{mark}", lines=True)
+
+
+def _words(message: Row) -> str:
+    if message.get("deleted"):
+        return "this message was deleted"
+    if message.get("expired"):
+        return "this message has expired"
+    options = [
+        f"\n{number}. {option['text']} ({len(list_of(option, 'members'))})"
+        for number, option in enumerate(list_of(message, "options"), 1)
+    ]
+    return str(message["text"]) + "".join(options)
 
 
 def show_status(output: Output, status: Row) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from coterie.cli.ask import answer, answer_one
+from coterie.cli.durations import seconds_of
 from coterie.cli.options import Here, device_command
 from coterie.cli.output import Row
 from coterie.cli.people import show_room_members, show_rooms
@@ -100,6 +101,76 @@ def rename(
     _tell(here, renamed, f"{room} is now {renamed['name']}")
 
 
+def expire(
+    here: Here,
+    room: RoomArgument,
+    after: Annotated[str, typer.Argument(metavar="TIME", help="1h, 7d, 4w; or off.")],
+) -> None:
+    """Let messages that are sent from now on disappear everywhere after a time.
+
+    Example:
+      coterie room expire Desk 7d
+    """
+    seconds = 0 if after == "off" else seconds_of(after)
+    told = f"messages in {room} stay" if after == "off" else f"messages in {room} disappear after {after}"
+    _tell(here, answer_one(here, "room expire", room=room, seconds=seconds), told)
+
+
+def receipts(
+    here: Here, room: RoomArgument, choice: Annotated[str, typer.Argument(metavar="on|off", help="on, or off.")]
+) -> None:
+    """Let everybody's devices say what was received and read, or not.
+
+    Example:
+      coterie room receipts Desk on
+    """
+    on = _on(choice)
+    told = f"receipts are sent in {room}" if on else f"no receipts are sent in {room}"
+    _tell(here, answer_one(here, "room receipts", room=room, receipts=on), told)
+
+
+def mute(
+    here: Here,
+    room: RoomArgument,
+    span: Annotated[str, typer.Argument(metavar="TIME", help="8h, 7d; or off.")],
+) -> None:
+    """Be left alone by a room for a while. Only this device knows.
+
+    Example:
+      coterie room mute Desk 8h
+    """
+    seconds = 0 if span == "off" else seconds_of(span)
+    _tell(here, answer_one(here, "room mute", room=room, seconds=seconds), "done")
+
+
+def archive(
+    here: Here,
+    room: RoomArgument,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back into sight.")] = False,
+) -> None:
+    """Put a room out of sight. Only this device knows.
+
+    Example:
+      coterie room archive Desk
+    """
+    _tell(here, answer_one(here, "room archive", room=room, archived=not undo), "done")
+
+
+def notes(here: Here) -> None:
+    """The room of you alone, for notes; made the first time.
+
+    Example:
+      coterie room notes
+    """
+    _tell(here, answer_one(here, "room notes"), "coterie send Notes TEXT")
+
+
+def _on(choice: str) -> bool:
+    if choice not in ("on", "off"):
+        raise typer.BadParameter(f"{choice!r} is neither on nor off", param_hint="on|off")
+    return choice == "on"
+
+
 def successor(here: Here, room: RoomArgument) -> None:
     """Go on in a fresh group where a room is stuck for everybody: an admin's last resort.
 
@@ -144,6 +215,11 @@ def add_to(app: typer.Typer) -> None:
         ("leave", device_command(leave)),
         ("members", device_command(members)),
         ("rename", device_command(rename)),
+        ("expire", device_command(expire)),
+        ("receipts", device_command(receipts)),
+        ("mute", device_command(mute)),
+        ("archive", device_command(archive)),
+        ("notes", device_command(notes)),
         ("successor", device_command(successor)),
         ("rejoin", device_command(rejoin)),
     ):

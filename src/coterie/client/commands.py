@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Lite
 import msgspec
 from msgspec import Meta
 
+from coterie.client.message_commands import MESSAGE_COMMANDS
+from coterie.client.params import InRoom, Name, Params, Seconds
 from coterie.client.rows import (
     Row,
     alarm_row,
@@ -35,9 +37,6 @@ SEND_WAIT_SECONDS: Final = 10.0
 _ID_BYTES: Final = 16
 _PREFIX_CHARS: Final = 6
 
-Name = Annotated[str, Meta(min_length=1)]
-Seconds = Annotated[int, Meta(ge=1, le=2**32 - 1)]
-
 
 class BadParameter(CallerError):
     """A command's value has the wrong form."""
@@ -49,14 +48,6 @@ class UnknownCommand(CallerError):
     """No command of this name."""
 
     code: ClassVar[str] = "usage"
-
-
-class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The values of a command; one subclass for each form."""
-
-
-class InRoom(Params, frozen=True):
-    room: Name
 
 
 class RoomAndMember(InRoom, frozen=True):
@@ -75,6 +66,7 @@ class Rename(InRoom, frozen=True):
 
 class Send(InRoom, frozen=True):
     text: str
+    expires_seconds: Seconds | None = None
     wait: Annotated[float, Meta(ge=0, le=3600)] = SEND_WAIT_SECONDS
 
 
@@ -293,7 +285,8 @@ async def _rejoin(device: "Device", params: InRoom) -> AsyncIterator[Row]:
 
 
 async def _send(device: "Device", params: Send) -> AsyncIterator[Row]:
-    yield sent_row(await device.send(await device.seek_room(params.room), params.text, wait=params.wait))
+    room = await device.seek_room(params.room)
+    yield sent_row(await device.send(room, params.text, wait=params.wait, expires_seconds=params.expires_seconds))
 
 
 def _message_id(text: str) -> MessageId:
@@ -310,12 +303,18 @@ async def _read(device: "Device", params: Read) -> AsyncIterator[Row]:
     room = None if params.room is None else await device.seek_room(params.room)
     after = None if params.after is None else _message_id(params.after)
     if not params.follow:
-        for message in device.messages(room, after=after, limit=params.limit, notices=params.notices):
+        messages = device.messages(room, after=after, limit=params.limit, notices=params.notices)
+        for message in messages:
             yield message_row(message)
+        # what stands further down in a room is the newer
+        for last in {message.room: message.message for message in messages if message.unread}.values():
+            device.mark_read(last)
         return
     shown = 0
     async for message in device.follow(room, after=after, notices=params.notices):
         yield message_row(message)
+        if message.unread:
+            device.mark_read(message.message)
         shown += 1
         if shown == params.limit:
             return
@@ -359,6 +358,7 @@ COMMANDS: Final[dict[str, Command[Any]]] = {
     "room successor": Command(InRoom, _found_successor),
     "room rejoin": Command(InRoom, _rejoin),
     "send": Command(Send, _send),
+    **{name: Command(params, run) for name, (params, run) in MESSAGE_COMMANDS.items()},
     "read": Command(Read, _read),
 }
 """Command → the form of its values, and what it does."""

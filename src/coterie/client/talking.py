@@ -252,8 +252,9 @@ class Talking:
 
     # what only this device knows of a room
 
-    def mute(self, room: RoomId, until: int | None) -> None:
-        """Until then (ms) nothing of the room is worth a notification; None: all of it is."""
+    def mute(self, room: RoomId, seconds: int) -> None:
+        """For so long nothing of the room is worth a notification; 0: all of it is from now on."""
+        until = self._state.now() + seconds * 1000 if seconds else None
         self._mark(room, replace(self._state.store.marks.get(room), muted_until=until))
 
     def archive(self, room: RoomId, *, archived: bool = True) -> None:
