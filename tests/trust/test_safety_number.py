@@ -7,7 +7,7 @@ import pytest
 from coterie.ids import CoterieId, PublicKey
 from coterie.trust.safety_number import NoSafetyNumber, number_of, parse_number_untrusted, safety_number
 from coterie.trust.wordlist import WORDS
-from tests.trust.cast import key
+from tests.trust.cast import Stage, key
 
 ONE, OTHER = CoterieId(b"\1" * 32), CoterieId(b"\2" * 32)
 ADA, BO, EVE = (key(name).public for name in ("ada", "bo", "eve"))
@@ -95,3 +95,17 @@ def test_part_of_a_number_or_something_else_is_no_number(text: str) -> None:
     with pytest.raises(NoSafetyNumber) as refused:
         parse_number_untrusted(text)
     assert refused.value.hint
+
+
+def test_recovery_keeps_the_number_and_a_newcomer_under_the_same_name_has_another(stage: Stage) -> None:
+    """What a person compared cannot change under them."""
+    ada, bo = stage.founder, stage.welcome(stage.founder, "bo")
+    before = number_of(stage.state.coterie, ada.keys.identity.public, stage.state.member(bo.id).identity)
+    anew = stage.recover(bo, "bo again")
+    assert stage.state.member_of(anew.device_id).id == bo.id
+    after = number_of(stage.state.coterie, ada.keys.identity.public, stage.state.member(bo.id).identity)
+    twin = stage.welcome(ada, "twin")
+    stage.set_name(anew, "Bo")
+    stage.set_name(twin, "Bo")
+    other = number_of(stage.state.coterie, ada.keys.identity.public, stage.state.member(twin.id).identity)
+    assert before == after != other

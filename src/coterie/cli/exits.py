@@ -25,6 +25,7 @@ USAGE_CODES: Final = frozenset(
         "bad_name",
         "bad_room_text",
         "text_too_long",
+        "no_safety_number",
     }
 )
 """The caller's errors that another way of typing the command mends."""

@@ -47,6 +47,7 @@ def show_members(output: Output, members: list[Row]) -> None:
         ("state", "state"),
         ("joined_at", "joined"),
         ("seat_expires_at", "seat until"),
+        ("verified", "verified"),
     )
     _show(output, members, columns, "nobody")
 

@@ -27,6 +27,7 @@ from coterie.client.rows import (
 )
 from coterie.errors import CallerError
 from coterie.ids import DeviceId, MemberId, MessageId
+from coterie.trust.safety_number import parse_number_untrusted
 
 if TYPE_CHECKING:
     from coterie.client.device import Device  # it serves this table
@@ -104,6 +105,12 @@ class OneMember(Params, frozen=True):
     member: Name
 
 
+class Verify(OneMember, frozen=True):
+    shown: str | None = None
+    mark: bool = False
+    unmark: bool = False
+
+
 class OneDevice(Params, frozen=True):
     device: Name
 
@@ -165,6 +172,20 @@ async def _remove_member(device: "Device", params: OneMember) -> AsyncIterator[R
     member = await device.seek_member(params.member)
     await device.remove_member(member)
     yield _member_now(device, member)
+
+
+async def _verify(device: "Device", params: Verify) -> AsyncIterator[Row]:
+    member = await device.seek_member(params.member)
+    number = device.safety_number(member)
+    agrees = None if params.shown is None else number.agrees(parse_number_untrusted(params.shown))
+    if agrees is not False and params.mark != params.unmark:
+        device.set_verified(member, params.mark)
+    yield _member_now(device, member) | {
+        "number": " ".join(number.groups),
+        "words": " ".join(number.words),
+        "qr": number.qr,
+        "agrees": agrees,
+    }
 
 
 async def _set_profile(device: "Device", params: Profile) -> AsyncIterator[Row]:
@@ -342,6 +363,7 @@ COMMANDS: Final[dict[str, Command[Any]]] = {
     "alarm resolve": Command(OneAlarm, _resolve_alarm),
     "members": Command(Params, _members),
     "member remove": Command(OneMember, _remove_member),
+    "verify": Command(Verify, _verify),
     "profile set": Command(Profile, _set_profile),
     "device list": Command(Params, _devices),
     "device remove": Command(OneDevice, _remove_device),

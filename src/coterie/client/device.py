@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from coterie.client import alarms, views
+from coterie.client import alarms, verification, views
 from coterie.client.alarms import AlarmDetail
 from coterie.client.connection import Backoff, MalformedAnswer, ServerUnavailable
 from coterie.client.facts import (
@@ -50,6 +50,7 @@ from coterie.store.store import Store
 from coterie.trust.kinds import DEFAULT_SEAT_S
 from coterie.trust.names import clean_name
 from coterie.trust.phrase import Phrase
+from coterie.trust.safety_number import SafetyNumber
 from coterie.trust.server_link import ServerLink
 
 DEFAULT_EXPIRES_S: Final = 7 * 24 * 3600
@@ -180,6 +181,14 @@ class Device(Talking):
 
     def room(self, room: RoomId) -> RoomFacts:
         return views.room_facts(self._state, self._state.room(room))
+
+    def safety_number(self, member: MemberId) -> SafetyNumber:
+        """What both this person and the member see. Raises OwnNumber."""
+        return verification.number_with(self._state, member)
+
+    def set_verified(self, member: MemberId, verified: bool) -> None:
+        """Remember that the numbers were compared and agree, or forget it. Raises OwnNumber."""
+        verification.set_verified(self._state, member, verified)
 
     def alarms(self, *, resolved: bool = False) -> list[AlarmFacts]:
         return alarms.alarms(self._state, resolved=resolved)

@@ -63,6 +63,8 @@ class MemberFacts:
     seat_expires_at: int | None
     state: str
     devices: tuple[DeviceId, ...]
+    verified: bool = False
+    """This person compared safety numbers with them."""
 
 
 @dataclass(frozen=True)

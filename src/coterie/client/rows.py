@@ -59,6 +59,7 @@ def member_row(member: MemberFacts) -> Row:
         "seat_expires_at": _when_or_none(member.seat_expires_at),
         "state": member.state,
         "devices": [device.hex() for device in member.devices],
+        "verified": member.verified,
     }
 
 

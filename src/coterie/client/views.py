@@ -39,8 +39,9 @@ def members(state: DeviceState) -> list[MemberFacts]:
             invited_by=member.invited_by,
             joined_at=member.joined_at,
             seat_expires_at=member.seat_expires_at,
-            state="active" if member.removed is None else "removed",
+            state=state.register.member_state(member),
             devices=tuple(device for device in member.devices if register.device_in_force(device)),
+            verified=state.store.verified.holds(member.id, member.identity),
         )
         for member in sorted(register.members.values(), key=lambda member: (member.joined_at, member.id))
     ]

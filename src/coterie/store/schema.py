@@ -80,6 +80,10 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
             plan BLOB NOT NULL) WITHOUT ROWID;
         CREATE TABLE blob_out (blob BLOB PRIMARY KEY, grp BLOB NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
 
+        CREATE TABLE verified (
+            member BLOB PRIMARY KEY, identity BLOB NOT NULL, verified INTEGER NOT NULL, changed_at INTEGER NOT NULL,
+            device BLOB NOT NULL) WITHOUT ROWID;
+
         CREATE TABLE chore (
             kind TEXT, subject BLOB, due_at INTEGER NOT NULL, tries INTEGER NOT NULL,
             PRIMARY KEY (kind, subject)) WITHOUT ROWID;

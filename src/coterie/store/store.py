@@ -17,6 +17,7 @@ from coterie.store.receipts import ReceiptTable
 from coterie.store.register import RegisterTable
 from coterie.store.rooms import RoomTable
 from coterie.store.schema import MIGRATIONS
+from coterie.store.verified import VerifiedTable
 
 FILE = "device.db"
 
@@ -38,6 +39,7 @@ class Store:
         self.marks = RoomMarks(self.database)
         self.chores = ChoreTable(self.database)
         self.alarms = AlarmTable(self.database)
+        self.verified = VerifiedTable(self.database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; on disk (fsynced) when the block ends."""
