@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from coterie.cli.ask import answer, answer_one
+from coterie.cli.chain import chained, tree_lines
 from coterie.cli.options import Here, device_command
 from coterie.cli.people import named, show_members
 from coterie.cli.room import MemberArgument
@@ -13,16 +14,24 @@ member_commands = typer.Typer(help="Members: what a founder or steward does abou
 profile_commands = typer.Typer(help="What the others see of you.")
 
 
-def members(here: Here) -> None:
+def members(
+    here: Here, chain: Annotated[bool, typer.Option("--chain", help="As a tree: who invited whom.")] = False
+) -> None:
     """List the members, those removed too.
 
     Example:
       coterie members
+      coterie members --chain
     """
     rows = answer(here, "members")
+    if chain:
+        rows = chained(rows)
     if here.as_json:
         for row in rows:
             here.output.row(row)
+    elif chain:
+        for line in tree_lines(rows):
+            here.output.say(line)
     else:
         show_members(here.output, rows)
 
