@@ -8,7 +8,7 @@ import pytest_asyncio
 from coterie.client import Device, MessageFacts, MessageState
 from coterie.client.rooms import outgoing
 from coterie.client.talking import MayNot, MessageGone, NoPoll, NothingToTakeBack
-from coterie.content import MimiId, encode_edit, encode_reaction, encode_retract, encode_text, mimi_id
+from coterie.content import Expiry, MimiId, encode_edit, encode_reaction, encode_retract, encode_text, mimi_id
 from coterie.ids import MessageId, RoomId
 from tests.client.newsroom import Newsroom, newsroom, notices
 
@@ -147,6 +147,20 @@ async def test_deleting_for_oneself_is_local(gazette: Newsroom) -> None:
     assert [one.message for one in ada.messages(room)] == []
     assert on_disk(ada, "hidden-here") == []
     assert seen(bo, message).text == "only hidden-here"
+
+
+async def test_what_never_went_out_is_taken_back_unsent(gazette: Newsroom) -> None:
+    ada, bo = gazette["Ada"], gazette["Bo"]
+    room = await gazette.room("second thoughts", "Ada", "Bo")
+    message = outgoing.queue_text(ada._state, room, "on-second-thought")
+    assert (await ada.delete(message)).state is MessageState.UNSENT
+    fading = outgoing.queue_text(ada._state, room, "too-late-word", expires=Expiry(True, 60))
+    gazette.clocks["Ada"].ahead_ms += 61_000
+    assert seen(ada, fading).expired
+    gazette.clocks["Ada"].ahead_ms = 0
+    assert on_disk(ada, "on-second-thought") == on_disk(ada, "too-late-word") == []
+    await gazette.sync("Ada", "Bo")
+    assert [one.message for one in bo.messages(room)] == []
 
 
 async def test_what_is_said_before_its_message_counts_when_it_comes(gazette: Newsroom) -> None:
