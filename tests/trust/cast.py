@@ -3,12 +3,12 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, InviteId, MemberId, Seed
+from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, EntryHash, InviteId, MemberId, Seed
 from coterie.trust import Register, apply, author, canonical
 from coterie.trust.author import NewDeviceKeys, NewMemberKeys
 from coterie.trust.entry import FIRST_PREV, Body, encode_entry, entry_hash
 from coterie.trust.keys import Purpose, SigningKey, device_id, member_id
-from coterie.trust.kinds import Public, Role
+from coterie.trust.kinds import PolicySet, Public, Role
 
 START = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -189,6 +189,24 @@ class Stage:
 
     def remove_member(self, by: Person, target: Person) -> None:
         self.append(author.remove_member(self.state, by.device, target.id, now_ms=self.now))
+
+    def propose(self, by: Person, public: Public) -> EntryHash:
+        return entry_hash(self.append(author.propose(self.state, by.device, public, now_ms=self.now)))
+
+    def approve(self, by: Person, proposal: EntryHash) -> None:
+        self.append(author.approve(self.state, by.device, proposal, now_ms=self.now))
+
+    def set_policy(self, by: Person, policy: PolicySet) -> None:
+        self.append(author.set_policy(self.state, by.device, policy, now_ms=self.now))
+
+    def change_role(self, by: Person, target: Person, role: Role) -> None:
+        self.append(author.change_role(self.state, by.device, target.id, role, now_ms=self.now))
+
+    def renew(self, by: Person, target: Person, expires_at: int | None) -> None:
+        self.append(author.renew_seat(self.state, by.device, target.id, expires_at, now_ms=self.now))
+
+    def lapse(self, by: Person, target: Person) -> None:
+        self.append(author.lapse_seat(self.state, by.device, target.id, now_ms=self.now))
 
     def rotate(self, by: Person) -> None:
         self.append(

@@ -11,6 +11,7 @@ from coterie.trust.entry import entry_hash
 from coterie.trust.invite import seal_packet
 from coterie.trust.keys import Purpose
 from coterie.trust.kinds import KINDS
+from coterie.trust.powers import POWERS_IN_WORDS
 from coterie.trust.safety_number import safety_number
 from tests.trust.cast import Stage, coterie_key, seed
 from tests.trust.test_invite import COTERIE, FOUND, INVITE
@@ -54,3 +55,9 @@ def test_every_kind_and_its_fields_are_documented_in_order(kind: str) -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_documented(reason: Reason) -> None:
     assert f"`{reason.value}`" in REGISTER
+
+
+def test_powers_in_the_documents_are_those_of_the_code() -> None:
+    rows = ["| " + " | ".join(row) + " |" for row in POWERS_IN_WORDS]
+    rows.insert(1, "|" + "---|" * len(POWERS_IN_WORDS[0]))
+    assert "\n".join(rows) in REGISTER

@@ -43,7 +43,7 @@ def test_entry_is_read_as_it_was_written() -> None:
 
 
 def test_unknown_kind_is_well_formed_whatever_its_public_part() -> None:
-    read = decode_entry_untrusted(entry({**FIELDS, "kind": "RoleChanged", "public": b"\xc1"}))
+    read = decode_entry_untrusted(entry({**FIELDS, "kind": "Abdicated", "public": b"\xc1"}))
     assert (read.public, read.fields.public) == (None, b"\xc1")
 
 
@@ -71,7 +71,7 @@ BAD_BODIES: dict[str, object] = {
     "kind with a line break": {**FIELDS, "kind": "ProfileSet\n"},
     "kind as bytes": {**FIELDS, "kind": b"ProfileSet"},
     "kind not UTF-8": canonical.encode(FIELDS).replace(b"\xaaProfileSet", b"\xaaProfileS\xff\xff"),
-    "public too large": {**FIELDS, "kind": "RoleChanged", "public": bytes(LARGEST_PUBLIC + 1)},
+    "public too large": {**FIELDS, "kind": "Abdicated", "public": bytes(LARGEST_PUBLIC + 1)},
     "sealed too large": {**FIELDS, "sealed": bytes(LARGEST_SEALED + 1)},
     "field twice": canonical.encode(FIELDS).replace(b"\x87", b"\x88", 1) + canonical.encode("seq") + b"\x03",
     "long form of a number": canonical.encode(FIELDS).replace(b"\xa3seq\x02", b"\xa3seq\xcc\x02"),
@@ -118,7 +118,7 @@ def test_malformed_entry_is_refused(fault: str) -> None:
 
 
 def test_entry_of_the_largest_size_is_read() -> None:
-    body = Body(1, FIRST_PREV, 0, b"\2" * 16, "RoleChanged", bytes(LARGEST_PUBLIC), bytes(LARGEST_SEALED))
+    body = Body(1, FIRST_PREV, 0, b"\2" * 16, "Abdicated", bytes(LARGEST_PUBLIC), bytes(LARGEST_SEALED))
     largest = encode_entry(canonical.encode(body), (SIGNATURE,) * 8)
     assert len(largest) <= LARGEST_ENTRY
     assert decode_entry_untrusted(largest).fields == body

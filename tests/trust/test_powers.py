@@ -4,7 +4,18 @@ import pytest
 
 from coterie.trust import Reason, Register, RegisterError, apply
 from coterie.trust.keys import Purpose
-from coterie.trust.kinds import DeviceRemoved, InviteIssued, InviteRevoked, KeyRotated, MemberRemoved, Role
+from coterie.trust.kinds import (
+    DeviceRemoved,
+    InviteIssued,
+    InviteRevoked,
+    KeyRotated,
+    MemberRemoved,
+    PolicySet,
+    Role,
+    RoleChanged,
+    SeatLapsed,
+    SeatRenewed,
+)
 from tests.trust.cast import DAY, START, Draft, Stage, by_device, full_stage, key
 
 ACTORS = {"ada": "founder", "sten": "steward", "mo": "member", "gus": "guest", "bo": "bot"}
@@ -26,6 +37,11 @@ REMOVES = {
 }
 REVOKES_OTHERS = {"founder", "steward"}
 ROTATES = {"founder", "steward"}
+
+
+def refused(actor: str, target: str) -> Reason:
+    """A steward may do it to a steward, but not alone."""
+    return Reason.NEEDS_QUORUM if (ACTORS[actor], target) == ("steward", "steward") else Reason.NO_POWER
 
 
 def verdict(state: Register, entry: Draft) -> Reason | None:
@@ -55,7 +71,7 @@ def test_who_may_remove_which_member(cast: Stage, actor: str, target: str) -> No
     if target == "founder":
         expected: Reason | None = Reason.FOUNDER_STAYS
     else:
-        expected = None if target in REMOVES[ACTORS[actor]].split() else Reason.NO_POWER
+        expected = None if target in REMOVES[ACTORS[actor]].split() else refused(actor, target)
     assert verdict(cast.state, entry) is expected
 
 
@@ -65,7 +81,7 @@ def test_who_may_remove_whose_device(cast: Stage, actor: str, target: str) -> No
     entry = by_device(cast.state, DeviceRemoved(device=cast.people[OTHERS[target]].device_id), cast.people[actor])
     own = cast.people[actor] is cast.people[OTHERS[target]]
     allowed = own or target in REMOVES[ACTORS[actor]].split()
-    assert verdict(cast.state, entry) is (None if allowed else Reason.NO_POWER)
+    assert verdict(cast.state, entry) is (None if allowed else refused(actor, target))
 
 
 @pytest.mark.parametrize("actor", list(ACTORS))
@@ -79,7 +95,59 @@ def test_everyone_removes_their_own_device(cast: Stage, actor: str) -> None:
 @pytest.mark.parametrize("actor", ["sten", "mo", "gus", "bo"])
 def test_nobody_removes_themselves_as_a_member(cast: Stage, actor: str) -> None:
     person = cast.people[actor]
-    assert verdict(cast.state, by_device(cast.state, MemberRemoved(member=person.id), person)) is Reason.NO_POWER
+    entry = by_device(cast.state, MemberRemoved(member=person.id), person)
+    assert verdict(cast.state, entry) is refused(actor, ACTORS[actor])
+
+
+ROLES = ("steward", "member", "guest", "bot")
+CHANGES = {
+    "founder": {(one, other) for one in ROLES[:3] for other in ROLES[:3]},
+    "steward": {("member", "guest"), ("guest", "member"), ("member", "member"), ("guest", "guest")},
+}
+
+
+@pytest.mark.parametrize("actor", list(ACTORS))
+@pytest.mark.parametrize("target", list(OTHERS))
+@pytest.mark.parametrize("role", list(Role))
+def test_who_may_change_whose_role_into_what(cast: Stage, actor: str, target: str, role: Role) -> None:
+    public = RoleChanged(member=cast.people[OTHERS[target]].id, role=role)
+    if target == "founder":
+        expected: Reason | None = Reason.FOUNDER_STAYS
+    elif role is Role.FOUNDER:
+        expected = Reason.NO_SECOND_FOUNDER
+    elif (target, role.value) in CHANGES.get(ACTORS[actor], set()):
+        expected = Reason.SAME_ROLE if target == role.value else None
+    elif ACTORS[actor] == "steward" and (target, role.value) in CHANGES["founder"]:
+        expected = Reason.NEEDS_QUORUM
+    else:
+        expected = Reason.NO_POWER
+    assert verdict(cast.state, by_device(cast.state, public, cast.people[actor])) is expected
+
+
+@pytest.mark.parametrize("actor", list(ACTORS))
+@pytest.mark.parametrize("target", list(OTHERS))
+def test_who_may_renew_whose_seat(cast: Stage, actor: str, target: str) -> None:
+    public = SeatRenewed(member=cast.people[OTHERS[target]].id, expires_at=None)
+    allowed = ACTORS[actor] in ("founder", "steward") and target != "founder"
+    assert verdict(cast.state, by_device(cast.state, public, cast.people[actor])) is (
+        None if allowed else Reason.NO_POWER
+    )
+
+
+@pytest.mark.parametrize("actor", list(ACTORS))
+@pytest.mark.parametrize("target", list(OTHERS))
+def test_who_may_note_that_whose_seat_ran_out(cast: Stage, actor: str, target: str) -> None:
+    """The founder's has no end; those of all others were an hour long."""
+    entry = by_device(cast.state, SeatLapsed(member=cast.people[OTHERS[target]].id), cast.people[actor])
+    entry.at += 60 * DAY
+    allowed = ACTORS[actor] in ("founder", "steward") and target != "founder"
+    assert verdict(cast.state, entry) is (None if allowed else Reason.NO_POWER)
+
+
+@pytest.mark.parametrize("actor", list(ACTORS))
+def test_who_may_set_the_policy_alone(cast: Stage, actor: str) -> None:
+    expected = {"founder": None, "steward": Reason.NEEDS_QUORUM}.get(ACTORS[actor], Reason.NO_POWER)
+    assert verdict(cast.state, by_device(cast.state, PolicySet(quorum=2), cast.people[actor])) is expected
 
 
 @pytest.mark.parametrize("actor", list(ACTORS))

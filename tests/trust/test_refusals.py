@@ -14,6 +14,7 @@ from coterie.trust.entry import MalformedEntry, encode_entry
 from coterie.trust.keys import Purpose, SigningKey, device_id
 from coterie.trust.kinds import (
     KINDS,
+    Approved,
     DeviceAdded,
     DeviceRemoved,
     Founded,
@@ -23,9 +24,14 @@ from coterie.trust.kinds import (
     Joined,
     KeyRotated,
     MemberRemoved,
+    PolicySet,
     ProfileSet,
+    Proposed,
     Public,
     Role,
+    RoleChanged,
+    SeatLapsed,
+    SeatRenewed,
 )
 from tests.trust.cast import DAY, START, Draft, Person, Stage, by_device, coterie_key, draft, full_stage, key
 
@@ -40,6 +46,7 @@ class Scene:
         self.stage: Stage = full_stage()
         self.people = self.stage.people
         self.invite: InviteId = self.stage.invite(self.people["mo"], "nan")
+        self.proposal = self.stage.propose(self.people["sten"], PolicySet(quorum=3))
         self.state: Register = self.stage.state
 
     def honest(self, kind: str) -> Draft:
@@ -78,9 +85,17 @@ class Scene:
             "ProfileSet": ProfileSet(),
             "DeviceRemoved": DeviceRemoved(device=self.people["mo"].device_id),
             "MemberRemoved": MemberRemoved(member=self.people["mo"].id),
+            "SeatRenewed": SeatRenewed(member=self.people["mo"].id, expires_at=START + DAY),
+            "SeatLapsed": SeatLapsed(member=self.people["mo"].id),
+            "RoleChanged": RoleChanged(member=self.people["mo"].id, role=Role.GUEST),
+            "PolicySet": PolicySet(quorum=2),
+            "Proposed": Proposed(kind="PolicySet", public=canonical.encode(PolicySet(quorum=2))),
+            "Approved": Approved(proposal=self.proposal),
             "KeyRotated": KeyRotated(generation=state.generation + 1, key_hash=b"\7" * 32),
         }
-        return by_device(state, plain[kind], ada)
+        entry = by_device(state, plain[kind], ada)
+        # Seats on the stage are an hour long.
+        return replace(entry, at=state.at + 20 * DAY) if kind == "SeatLapsed" else entry
 
     def before(self, kind: str) -> Register | None:
         return None if kind == "Founded" else self.state

@@ -23,7 +23,9 @@ from coterie.trust.keys import (
 from coterie.trust.kinds import Founded
 from coterie.trust.reasons import NewerCoterie, Reason, RegisterError
 from coterie.trust.register import Register
-from coterie.trust.rules import RULES, Rule, Signers, founded, founding_keys, founding_signers
+from coterie.trust.rules import Rule, rule_for
+from coterie.trust.rules.founding import founded, founding_keys, founding_signers
+from coterie.trust.rules.rule import Signers
 
 CLOCKS_APART_MS: Final = 5 * 60 * 1000
 # Judged on one thread, then verified on all: the two at once would fight for the interpreter's lock.
@@ -122,7 +124,7 @@ def _prepare(state: Register | None, decoded: DecodedEntry) -> _Step:
         raise RegisterError(Reason.NOT_NEXT)
     if decoded.prev != state.head.hash:
         raise RegisterError(Reason.OTHER_HISTORY)
-    rule = RULES.get(decoded.kind)
+    rule = rule_for(decoded)
     if rule is None:
         raise NewerCoterie(decoded.kind)
     if decoded.at < state.at:
@@ -136,7 +138,7 @@ def _prepare(state: Register | None, decoded: DecodedEntry) -> _Step:
         state.coterie,
         decoded,
         rule.signers(state, decoded, decoded.public),
-        lambda: _move_on(rule.effect(state, decoded, decoded.public), decoded, keys),
+        lambda: _move_on(rule.run(state, decoded, decoded.public), decoded, keys),
     )
 
 

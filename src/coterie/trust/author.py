@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from coterie.errors import PeerError
-from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, InviteId, MemberId, PublicKey
+from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, EntryHash, InviteId, MemberId, PublicKey
 from coterie.trust import canonical
 from coterie.trust.apply import admit
 from coterie.trust.coterie_key import check_key, key_hash
@@ -17,6 +17,7 @@ from coterie.trust.entry import FIRST_PREV, Body, MalformedEntry, decode_body_un
 from coterie.trust.keys import Purpose, SigningKey, device_id, member_id
 from coterie.trust.kinds import (
     DEFAULT_SEAT_S,
+    Approved,
     DeviceAdded,
     DeviceRemoved,
     Founded,
@@ -26,9 +27,14 @@ from coterie.trust.kinds import (
     Joined,
     KeyRotated,
     MemberRemoved,
+    PolicySet,
     ProfileSet,
+    Proposed,
     Public,
     Role,
+    RoleChanged,
+    SeatLapsed,
+    SeatRenewed,
 )
 from coterie.trust.names import clean_name
 from coterie.trust.register import Register
@@ -218,6 +224,38 @@ def rotate_key(
     public = KeyRotated(generation=state.generation + 1, key_hash=key_hash(new_key))
     sealing = None if old_key is None else Sealing(new_key, FormerKey(previous=bytes(_in_force(state, old_key))), nonce)
     return _make(state, device_id(device.public), public, ((Purpose.ENTRY_DEVICE, device),), now_ms, sealing)
+
+
+def renew_seat(state: Register, device: SigningKey, member: MemberId, expires_at: int | None, *, now_ms: int) -> bytes:
+    """`SeatRenewed` up to `expires_at` (ms; None: no end). Raises RegisterError."""
+    return _plain(state, device, SeatRenewed(member=member, expires_at=expires_at), now_ms)
+
+
+def lapse_seat(state: Register, device: SigningKey, member: MemberId, *, now_ms: int) -> bytes:
+    """`SeatLapsed`. The coterie key is due for rotation then. Raises RegisterError."""
+    return _plain(state, device, SeatLapsed(member=member), now_ms)
+
+
+def change_role(state: Register, device: SigningKey, member: MemberId, role: Role, *, now_ms: int) -> bytes:
+    """`RoleChanged`. Raises RegisterError (NEEDS_QUORUM: propose it)."""
+    return _plain(state, device, RoleChanged(member=member, role=role), now_ms)
+
+
+def set_policy(state: Register, device: SigningKey, policy: PolicySet, *, now_ms: int) -> bytes:
+    """`PolicySet`: the whole policy. Raises RegisterError (NEEDS_QUORUM: propose it)."""
+    return _plain(state, device, policy, now_ms)
+
+
+def propose(state: Register, device: SigningKey, public: Public, *, now_ms: int) -> bytes:
+    """`Proposed`: put to the founder and the stewards, and approved by its author. The proposal's id is the entry's
+    hash. Raises RegisterError."""
+    proposed = Proposed(kind=type(public).__name__, public=canonical.encode(public))
+    return _plain(state, device, proposed, now_ms)
+
+
+def approve(state: Register, device: SigningKey, proposal: EntryHash, *, now_ms: int) -> bytes:
+    """`Approved`: with the last approval needed, what was proposed takes effect. Raises RegisterError."""
+    return _plain(state, device, Approved(proposal=proposal), now_ms)
 
 
 def _in_force(state: Register, key: CoterieKey) -> CoterieKey:

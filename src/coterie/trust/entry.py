@@ -15,7 +15,7 @@ from coterie.ids import DeviceId, EntryHash
 from coterie.trust import canonical
 from coterie.trust.canonical import NotCanonical
 from coterie.trust.keys import SIGNATURE_BYTES
-from coterie.trust.kinds import KINDS, LARGEST_AT_MS, Hash, Milliseconds, Public, ShortId
+from coterie.trust.kinds import KINDS, LARGEST_AT_MS, PROPOSABLE, Hash, Milliseconds, Proposed, Public, ShortId
 
 LARGEST_ENTRY: Final = 16 * 1024
 LARGEST_SEALED: Final = 2048
@@ -66,6 +66,8 @@ class DecodedEntry:
     public: Public | None
     sealed: bytes
     signatures: tuple[bytes, ...]
+    proposed: Public | None
+    """What a `Proposed` is about; None for a kind that this Coterie does not know to be proposable."""
     fields: Body
     """The body's fields as decoded: `public` and `sealed` as bytes."""
 
@@ -102,6 +104,7 @@ def decode_entry_untrusted(encoded: bytes) -> DecodedEntry:
         body = canonical.decode_untrusted(envelope.body, _bodies)
         publics = _publics.get(body.kind)
         public = canonical.decode_untrusted(body.public, publics) if publics is not None else None
+        proposed = _proposed_untrusted(public) if isinstance(public, Proposed) else None
     except NotCanonical:
         raise MalformedEntry from None
     return DecodedEntry(
@@ -116,5 +119,13 @@ def decode_entry_untrusted(encoded: bytes) -> DecodedEntry:
         public=public,
         sealed=body.sealed,
         signatures=tuple(envelope.signatures),
+        proposed=proposed,
         fields=body,
     )
+
+
+def _proposed_untrusted(proposal: Proposed) -> Public | None:
+    """Raises NotCanonical."""
+    if proposal.kind not in PROPOSABLE:
+        return None
+    return canonical.decode_untrusted(proposal.public, _publics[proposal.kind])

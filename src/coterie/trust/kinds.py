@@ -9,9 +9,11 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from coterie.ids import DeviceId, InviteId, MemberId
+from coterie.ids import DeviceId, EntryHash, InviteId, MemberId
 
 DEFAULT_SEAT_S: Final = 180 * 24 * 3600
+DEFAULT_GRACE_S: Final = 14 * 24 * 3600
+PROPOSAL_LIVES_MS: Final = 30 * 24 * 3600 * 1000
 LARGEST_AT_MS: Final = 2**53 - 1
 LARGEST_SEAT_S: Final = 2**32 - 1
 MOST_DEVICES: Final = 8
@@ -31,6 +33,17 @@ class Role(StrEnum):
     BOT = "bot"
 
 
+class Inviters(StrEnum):
+    """Who may invite at all; what for, the powers say."""
+
+    MEMBERS = "members"
+    STEWARDS = "stewards"
+    """And the founder."""
+
+
+Seconds = Annotated[int, Meta(ge=1, le=LARGEST_SEAT_S)]
+
+
 class Public(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The public part of an entry; one subclass a kind."""
 
@@ -47,7 +60,7 @@ class Founded(Public, frozen=True):
 class InviteIssued(Public, frozen=True):
     invite_key: Key
     role: Role
-    seat: Annotated[int, Meta(ge=1, le=LARGEST_SEAT_S)] | None
+    seat: Seconds | None
     """Seconds of membership from `Joined.at`; None: without end."""
     expires_at: Milliseconds
 
@@ -115,6 +128,69 @@ class IdentityRecovered(Public, frozen=True):
         return MemberId(self.member)
 
 
+class SeatRenewed(Public, frozen=True):
+    """The seat goes on; one that had lapsed is in force again."""
+
+    member: ShortId
+    expires_at: Milliseconds | None
+    """None: without end."""
+
+    @property
+    def member_id(self) -> MemberId:
+        return MemberId(self.member)
+
+
+class SeatLapsed(Public, frozen=True):
+    """The seat is over, and so is the grace after it."""
+
+    member: ShortId
+
+    @property
+    def member_id(self) -> MemberId:
+        return MemberId(self.member)
+
+
+class RoleChanged(Public, frozen=True):
+    member: ShortId
+    role: Role
+
+    @property
+    def member_id(self) -> MemberId:
+        return MemberId(self.member)
+
+
+class PolicySet(Public, frozen=True):
+    """The whole policy of a coterie. It is in force from this entry on."""
+
+    inviters: Inviters = Inviters.MEMBERS
+    seat: Seconds | None = DEFAULT_SEAT_S
+    """What an invite gives unless said otherwise. None: without end."""
+    grace: Annotated[int, Meta(ge=0, le=LARGEST_SEAT_S)] = DEFAULT_GRACE_S
+    """Seconds between a seat's end and its lapse."""
+    quorum: Annotated[int, Meta(ge=1, le=64)] | None = None
+    """How many of the founder and the stewards decide what is weighty. None: the founder alone, or a majority of all
+    of them, at least two."""
+
+
+class Proposed(Public, frozen=True):
+    """A weighty entry, put to the founder and the stewards. The proposer approves it by proposing."""
+
+    kind: Annotated[str, Meta(pattern=r"\A[A-Za-z]{1,32}\Z")]
+    public: bytes
+    """The public part of that kind."""
+
+
+class Approved(Public, frozen=True):
+    """One more approval; with the last one that is needed, what was proposed takes effect."""
+
+    proposal: Hash
+    """Of the whole `Proposed` entry."""
+
+    @property
+    def proposal_id(self) -> EntryHash:
+        return EntryHash(self.proposal)
+
+
 KINDS: Final[dict[str, type[Public]]] = {
     kind.__name__: kind
     for kind in (
@@ -128,5 +204,16 @@ KINDS: Final[dict[str, type[Public]]] = {
         MemberRemoved,
         KeyRotated,
         IdentityRecovered,
+        SeatRenewed,
+        SeatLapsed,
+        RoleChanged,
+        PolicySet,
+        Proposed,
+        Approved,
     )
 }
+
+PROPOSABLE: Final[dict[str, type[Public]]] = {
+    kind.__name__: kind for kind in (DeviceRemoved, MemberRemoved, RoleChanged, PolicySet)
+}
+"""What can be proposed, as far as it is weighty (`trust.powers`)."""

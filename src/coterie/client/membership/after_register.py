@@ -14,7 +14,16 @@ from coterie.group.inbox_bodies import HeadNotice, KeyDelivery
 from coterie.ids import DeviceId, InviteId, MemberId
 from coterie.trust.coterie_key import key_hash
 from coterie.trust.entry import DecodedEntry
-from coterie.trust.kinds import DeviceRemoved, IdentityRecovered, InviteRevoked, Joined, KeyRotated, MemberRemoved, Role
+from coterie.trust.kinds import (
+    DeviceRemoved,
+    IdentityRecovered,
+    InviteRevoked,
+    Joined,
+    KeyRotated,
+    MemberRemoved,
+    Role,
+    SeatLapsed,
+)
 from coterie.trust.powers import Action, may
 
 STEWARD_WAIT_MS = 60_000
@@ -23,21 +32,21 @@ STEWARD_WAIT_MS = 60_000
 def entries_learned(state: DeviceState, entries: Sequence[DecodedEntry]) -> None:
     """In a transaction; the register's state has them already."""
     for entry in entries:
-        match entry.public:
-            case Joined():
+        match state.register.state.in_effect(entry):
+            case Joined() as joined:
                 if _came_after_us(state, entry):
-                    _greet(state, entry.author, entry.public.invite_id)
-                state.store.register.forget_invite(entry.public.invite_id)
-            case InviteRevoked():
-                state.store.register.forget_invite(entry.public.invite_id)
-            case KeyRotated():
-                _announce(state, entry.public.generation)
-            case IdentityRecovered():
+                    _greet(state, entry.author, joined.invite_id)
+                state.store.register.forget_invite(joined.invite_id)
+            case InviteRevoked() as revoked:
+                state.store.register.forget_invite(revoked.invite_id)
+            case KeyRotated() as rotated:
+                _announce(state, rotated.generation)
+            case IdentityRecovered() as recovered:
                 if _came_after_us(state, entry):
-                    _greet_again(state, entry.author, entry.public.member_id)
-                    _wish_back(state, entry.public.member_id)
+                    _greet_again(state, entry.author, recovered.member_id)
+                    _wish_back(state, recovered.member_id)
                 plan_rotation(state)
-            case DeviceRemoved() | MemberRemoved():
+            case DeviceRemoved() | MemberRemoved() | SeatLapsed():
                 plan_rotation(state)
     _hold_rooms(state)
     if state.register.current_key() is None:

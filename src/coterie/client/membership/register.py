@@ -120,7 +120,9 @@ class RegisterKeeper:
         return self.names.members.get(member) or f"unknown name ({member.hex()[:8]})"
 
     def member_state(self, member: Member) -> str:
-        return "active" if member.removed is None else "removed"
+        if member.removed is not None:
+            return "removed"
+        return "active" if member.lapsed is None else "lapsed"
 
     def invite_state(self, invite: InviteId, now: int) -> str:
         facts = self.state.invite(invite)

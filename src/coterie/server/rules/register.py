@@ -3,7 +3,7 @@
 What an accepted entry ends for the server ends with it: sessions, key packages and packets of who is out of force.
 """
 
-from coterie.ids import DeviceId, EntryHash, PublicKey
+from coterie.ids import DeviceId, EntryHash, MemberId, PublicKey
 from coterie.server.rules.draft import Draft
 from coterie.server.rules.limits import JOIN_GRACE_MS
 from coterie.server.rules.outcomes import Outcome, RegisterAccepted, RegisterMoved, RegisterRefused
@@ -11,7 +11,7 @@ from coterie.server.rules.record import RegisterAppend
 from coterie.server.rules.rows import PacketRow
 from coterie.trust.apply import admit, founded_by
 from coterie.trust.entry import DecodedEntry, MalformedEntry, decode_entry_untrusted
-from coterie.trust.kinds import DeviceRemoved, IdentityRecovered, InviteRevoked, Joined, MemberRemoved
+from coterie.trust.kinds import DeviceRemoved, IdentityRecovered, InviteRevoked, Joined, MemberRemoved, Role, SeatLapsed
 from coterie.trust.reasons import MALFORMED_ENTRY, NEWER_COTERIE, NewerCoterie, Reason, RegisterError
 from coterie.trust.register import Register
 
@@ -53,16 +53,13 @@ def _admit(draft: Draft, entry: DecodedEntry) -> Register:
 
 
 def _follow_up(draft: Draft, register: Register, entry: DecodedEntry) -> None:
-    match entry.public:
+    match register.in_effect(entry):
         case DeviceRemoved() as removed:
             _remove(draft, removed.device_id)
-        case MemberRemoved() as removed:
-            for device in register.member(removed.member_id).devices:
-                _remove(draft, device)
+        case MemberRemoved() | SeatLapsed() as ended:
+            _remove_all(draft, register, ended.member_id)
         case IdentityRecovered() as recovered:
-            for device in register.member(recovered.member_id).devices:
-                if device != entry.author:
-                    _remove(draft, device)
+            _remove_all(draft, register, recovered.member_id)
         case InviteRevoked() as revoked:
             if draft.packets.get(revoked.invite_id) is not None:
                 draft.packets.drop(revoked.invite_id)
@@ -72,6 +69,15 @@ def _follow_up(draft: Draft, register: Register, entry: DecodedEntry) -> None:
                 draft.packets.put(joined.invite_id, PacketRow(packet.packet, entry.at + JOIN_GRACE_MS))
         case _:
             pass
+
+
+def _remove_all(draft: Draft, register: Register, member: MemberId) -> None:
+    """Of a member, and of the bots they answer for, the devices that are not in force now."""
+    bots = (bot.id for bot in register.members.values() if bot.role is Role.BOT and bot.invited_by == member)
+    for ended in (member, *bots):
+        for device in register.member(ended).devices:
+            if not register.device_in_force(device):
+                _remove(draft, device)
 
 
 def _remove(draft: Draft, device: DeviceId) -> None:
