@@ -32,6 +32,11 @@ def answer_one(here: Here, name: str, /, **params: object) -> Row:
     return answer(here, name, **params)[0]
 
 
+def answer_each(here: Here, each: Callable[[Row], None], name: str, /, **params: object) -> None:
+    """The rows of a command that ends by itself, as they come."""
+    asyncio.run(_each(_rows(here, name, params, stay_online=False), each))
+
+
 def follow(here: Here, each: Callable[[Row], None], name: str, /, **params: object) -> None:
     """Hand each row to `each` as it comes, until Ctrl-C or SIGTERM. If the device is opened for it, it stays online
     meanwhile and other commands go through this process."""

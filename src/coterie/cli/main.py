@@ -7,7 +7,21 @@ from typing import Any, Final
 import typer
 import typer.main
 
-from coterie.cli import alarm, device, found, invite, member, message, phrase, recover, room, serve, server, verify
+from coterie.cli import (
+    alarm,
+    backup,
+    device,
+    found,
+    invite,
+    member,
+    message,
+    phrase,
+    recover,
+    room,
+    serve,
+    server,
+    verify,
+)
 from coterie.cli.exits import Exit, exit_of
 from coterie.cli.options import HomeOption, JsonOption, KeyringOption, PassphraseFileOption
 from coterie.cli.output import tell_error
@@ -53,7 +67,7 @@ def build() -> typer.Typer:
         invoke_without_command=True,
         callback=_common,
     )
-    for noun in (serve, server, found, invite, room, message, member, device, alarm, phrase, recover, verify):
+    for noun in (serve, server, found, invite, room, message, member, device, alarm, phrase, recover, verify, backup):
         noun.add_to(app)
     return app
 

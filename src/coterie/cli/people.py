@@ -129,6 +129,8 @@ def show_status(output: Output, status: Row) -> None:
     output.say(f"member    {status['member']}")
     output.say(f"device    {status['device']}")
     output.say(f"server    {status['server']}  {'connected' if status['connected'] else 'not connected'}")
+    if status["history_only"]:
+        output.say("restored  history only: come back with coterie recover to be a member's device again")
     if not status["phrase_confirmed"]:
         output.say("phrase    not written down yet: coterie phrase show, then coterie phrase confirm")
     output.say(f"outbox    {status['outbox']} waiting")

@@ -60,9 +60,14 @@ def passphrase_in(file: Path) -> Passphrase:
     return _passphrase(text.removesuffix("\n").removesuffix("\r"), str(file))
 
 
-def chosen_passphrase() -> Passphrase:
+def asked_passphrase(question: str) -> Passphrase:
+    """One that was chosen before."""
+    return _asked(question)
+
+
+def chosen_passphrase(what: str = "this device") -> Passphrase:
     """A new one, asked twice."""
-    chosen = _asked("choose a passphrase for this device: ")
+    chosen = _asked(f"choose a passphrase for {what}: ")
     if _asked("once more: ") != chosen:
         raise NoPassphrase("the two passphrases differ", "nothing was changed; try again")
     return chosen

@@ -7,6 +7,7 @@ nothing itself: each command is one call of `Device`.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ from coterie.client.rows import (
 )
 from coterie.errors import CallerError
 from coterie.ids import DeviceId, MemberId, MessageId
+from coterie.store import Passphrase
 from coterie.trust.safety_number import parse_number_untrusted
 
 if TYPE_CHECKING:
@@ -115,6 +117,12 @@ class OneDevice(Params, frozen=True):
     device: Name
 
 
+class Backup(Params, frozen=True):
+    file: Name
+    """An absolute path."""
+    passphrase: Annotated[str, Meta(min_length=1, max_length=64 * 1024)] | None = None
+
+
 class Words(Params, frozen=True):
     words: dict[Annotated[str, Meta(pattern="^[1-9][0-9]?$")], Annotated[str, Meta(max_length=32)]]
     """Words of the phrase, by their place from 1 on."""
@@ -139,6 +147,15 @@ async def _confirm_phrase(device: "Device", params: Words) -> AsyncIterator[Row]
 
 async def _server_link(device: "Device", params: Params) -> AsyncIterator[Row]:
     yield {"server": device.server_link().text}
+
+
+async def _backup(device: "Device", params: Backup) -> AsyncIterator[Row]:
+    passphrase = None if params.passphrase is None else Passphrase.of(params.passphrase)
+    async for written in device.backup(Path(params.file), passphrase):
+        if written.size is None:
+            yield {"event": "progress", "done": written.done, "total": written.total}
+        else:
+            yield {"event": "written", "file": params.file, "messages": written.done, "bytes": written.size}
 
 
 async def _sync(device: "Device", params: Sync) -> AsyncIterator[Row]:
@@ -357,6 +374,7 @@ COMMANDS: Final[dict[str, Command[Any]]] = {
     "phrase show": Command(Params, _show_phrase),
     "phrase confirm": Command(Words, _confirm_phrase),
     "server-link": Command(Params, _server_link),
+    "backup create": Command(Backup, _backup),
     "sync": Command(Sync, _sync),
     "alarm list": Command(Alarms, _alarms),
     "alarm show": Command(OneAlarm, _alarm),

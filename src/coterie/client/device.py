@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from coterie.client import alarms, verification, views
 from coterie.client.alarms import AlarmDetail
+from coterie.client.backup import Openers, Written, write_backup
 from coterie.client.connection import Backoff, MalformedAnswer, ServerUnavailable
 from coterie.client.facts import (
     AlarmFacts,
@@ -44,7 +45,7 @@ from coterie.errors import CallerError, OfflineError, RefusedError
 from coterie.group.context import new_context, renamed
 from coterie.group.suites import Suite
 from coterie.ids import DeviceId, InviteId, MemberId, RoomId
-from coterie.store import Unlock, forbid_core_dumps, wrap
+from coterie.store import Passphrase, Unlock, forbid_core_dumps, wrap
 from coterie.store.facts import Fact
 from coterie.store.store import Store
 from coterie.trust.kinds import DEFAULT_SEAT_S
@@ -113,7 +114,7 @@ class Device(Talking):
             store = Store(home, wrap.unlock(home, unlock))
             try:
                 own = load_own(store.facts)
-                if store.facts.get(Fact.STEP) != Step.MEMBER.encode():
+                if store.facts.get(Fact.STEP) not in (Step.MEMBER.encode(), Step.RESTORED.encode()):
                     raise wrap.NoDevice("this device is not done joining", "run the same command again")
                 device = cls(lock, DeviceState(home, store, own, clock))
                 # what disappears while nobody has the device open
@@ -246,6 +247,14 @@ class Device(Talking):
     def server_link(self) -> ServerLink:
         """Where the coterie is: with the phrase, all that is needed to come back. No secret."""
         return keeping.server_link(self._state)
+
+    async def backup(self, path: Path, passphrase: Passphrase | None = None) -> AsyncGenerator[Written, None]:
+        """Write the history to a new file. It opens with the passphrase, and with the recovery phrase if this device
+        knows its public key. What is yielded last has a size: the file was read back and is on disk by then."""
+        openers = Openers(passphrase, keeping.backup_key(self._state.store.facts))
+        async with contextlib.aclosing(write_backup(self._state.store, path, openers, self._state.now())) as writing:
+            async for written in writing:
+                yield written
 
     # the coterie
 

@@ -166,7 +166,8 @@ class AlarmFacts:
 
 @dataclass(frozen=True)
 class Status:
-    """`phrase_confirmed`: the identity key is not on this device (any more)."""
+    """`phrase_confirmed`: the identity key is not on this device (any more). `history_only`: restored from a backup,
+    and no device of the coterie yet."""
 
     coterie: CoterieId
     coterie_name: str | None
@@ -176,6 +177,7 @@ class Status:
     connected: bool
     confirmed: bool
     phrase_confirmed: bool
+    history_only: bool
     outbox: int
     register_seq: int
     register_hash: bytes

@@ -142,6 +142,7 @@ def status_row(status: Status) -> Row:
         "connected": status.connected,
         "confirmed": status.confirmed,
         "phrase_confirmed": status.phrase_confirmed,
+        "history_only": status.history_only,
         "outbox": status.outbox,
         "register": {"seq": status.register_seq, "hash": status.register_hash.hex()},
         "held_rooms": [room_row(room) for room in status.held_rooms],

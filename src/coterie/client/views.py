@@ -14,6 +14,7 @@ from coterie.client.facts import (
     RoomState,
     Status,
 )
+from coterie.client.membership.entering import Step
 from coterie.client.recovery.keeping import phrase_here
 from coterie.client.rooms import said
 from coterie.client.rooms.content_row import understood
@@ -154,6 +155,7 @@ def status(state: DeviceState, *, connected: bool) -> Status:
         connected=connected,
         confirmed=bool(state.store.facts.number(Fact.CONFIRMED)),
         phrase_confirmed=not phrase_here(state.store.facts),
+        history_only=state.store.facts.get(Fact.STEP) == Step.RESTORED.encode(),
         outbox=state.store.outbox.unsent(),
         register_seq=state.register.seq,
         register_hash=state.register.state.head.hash,

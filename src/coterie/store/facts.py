@@ -19,6 +19,8 @@ class Fact(StrEnum):
     LEAF_SEED = "leaf seed"
     SERVICE_KEY = "service key"
     ADDRESSES = "addresses"
+    RESTORING = "restoring"
+    """SHA-256 of the head of the backup that is being restored, until all of it is here."""
     LINK = "link"
     STEP = "step"
     PROFILE_NAME = "profile name"

@@ -6,12 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from coterie.client.membership.entering import Step
 from coterie.client.online.session import Online, go_online
 from coterie.client.state import DeviceState
-from coterie.errors import CoterieError
+from coterie.errors import CoterieError, RefusedError
+from coterie.store.facts import Fact
 
 LAST_WORDS_SECONDS: Final = 2.0
 """So long the last to go waits for what follows from it: posts to inboxes, removals, a new key."""
+
+
+class HistoryOnly(RefusedError):
+    """Restored from a backup: it can be read, and nobody knows its keys."""
+
+    code = "history_only"
 
 
 @dataclass
@@ -49,6 +57,8 @@ class SharedSession:
             await self._leave(shared)
 
     async def _enter(self) -> _Shared:
+        if self._state.store.facts.get(Fact.STEP) == Step.RESTORED.encode():
+            raise HistoryOnly("this folder has a backup's history and is no member's device", _COME_BACK)
         async with self._turn:
             if self._shared is not None and not self._shared.session.alive:
                 # those who still hold it are being told why it ended
@@ -66,3 +76,6 @@ class SharedSession:
                 await shared.session.close()
                 if self._shared is shared:
                     self._shared = None
+
+
+_COME_BACK: Final = "come back with your recovery phrase: coterie recover"
