@@ -1,5 +1,6 @@
 """Coming back with the recovery phrase alone: new device, old ones out, rooms and names again, and what is refused."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import pytest_asyncio
 
 from coterie.client import Device
 from coterie.client.connection import Connection, ConnectionLost, NotInForce
-from coterie.client.membership.entering import OtherLink
+from coterie.client.facts import Identity
+from coterie.client.membership.entering import Entering, OtherLink
+from coterie.client.online.session import NotSettled
 from coterie.client.recovery import NobodysPhrase, come_back, look
 from coterie.client.recovery.keeping import phrase_of, server_link
+from coterie.client.rooms.writer import BACK_WITHIN_MS
 from coterie.ids import Seed
 from coterie.store.facts import Fact
 from coterie.store.wrap import DeviceExists
@@ -96,6 +100,38 @@ async def test_the_others_are_online_and_nothing_is_to_be_done(gazette: Newsroom
             await next_text(bo, room, "are you there?")
             await bo.send(room, "yes")
             await next_text(cleo, room, "yes")
+
+
+async def test_a_room_waits_for_the_new_device_but_not_for_ever(
+    gazette: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the register and was switched off before it left a key package."""
+    room = await gazette.room("Desk", "Ada", "Bo", "Cleo")
+    server, phrase = kept(gazette, "Bo")
+    gazette.close("Bo")
+    gazette.close("Ada")
+
+    async def switched_off(way_in: Entering) -> Identity:
+        raise ConnectionLost("the test pulled the plug")
+
+    with monkeypatch.context() as patched, pytest.raises(ConnectionLost):
+        patched.setattr(Entering, "settle", switched_off)
+        await come_back(gazette.home("again"), PASSPHRASE, server, phrase, FakeClock())
+    cleo = gazette["Cleo"]
+    with contextlib.suppress(NotSettled):
+        await cleo.sync(2)
+    assert (cleo.room(room).state, len(cleo.room(room).members)) == ("held", 3)
+    gazette.clocks["Cleo"].ahead_ms += BACK_WITHIN_MS
+    await settle(cleo)
+    assert (cleo.room(room).state, len(cleo.room(room).members)) == ("active", 2)
+    # and whoever may add remembers
+    await come_back(gazette.home("again"), PASSPHRASE, server, phrase, FakeClock())
+    ada, bo = gazette.open("Ada"), gazette.open("again")
+    await settle(ada, bo, cleo)
+    assert len(cleo.room(room).members) == 3
+    await cleo.send(room, "welcome back")
+    await bo.sync()
+    assert texts(bo, room) == ["welcome back"]
 
 
 async def test_a_founder_comes_back_to_a_coterie_without_stewards(gazette: Newsroom) -> None:

@@ -22,7 +22,7 @@ from coterie.wire import frames
 
 PUT_OFF_MS = 60_000
 BACK_WITHIN_MS = 30_000
-BACK_AGAIN_MS = 1_000
+BACK_AGAIN_MS = 3_000
 _BY_WILL = frozenset({Action.ADD, Action.REMOVE, Action.RENAME, Action.POLICY})
 """The wishes that a person made and can be told about."""
 
