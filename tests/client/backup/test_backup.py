@@ -26,7 +26,7 @@ from coterie.client.backup.header import new_head, read_head
 from coterie.client.backup.stream import CHUNK_BYTES, SealedWriter, StreamKey, Value, read_records
 from coterie.client.online.shared_session import HistoryOnly
 from coterie.client.recovery import come_back, restored_server
-from coterie.client.recovery.keeping import phrase_of
+from coterie.client.recovery.keeping import phrase_of, server_link
 from coterie.ids import MessageId, Seed
 from coterie.store.facts import Fact
 from coterie.store.messages import MessageRow
@@ -163,6 +163,26 @@ async def test_only_its_own_member_comes_back_on_it(gazette: Newsroom, tmp_path:
     server = restored_server(tmp_path / "new", NEW, FakeClock())
     with pytest.raises(Exception, match="not the phrase of the member"):
         await come_back(tmp_path / "new", NEW, server, adas, FakeClock())
+    await gazette["Ada"].sync()
+
+
+async def test_a_folder_with_a_backups_history_is_not_made_somebody_elses(gazette: Newsroom, tmp_path: Path) -> None:
+    await gazette.room("Desk", "Ada", "Bo")
+    many_messages(gazette["Ada"], 1500)
+    link = (await gazette["Ada"].create_invite()).link
+    assert link is not None
+    server = server_link(gazette["Ada"]._state)
+    phrase = phrase_of(gazette["Ada"]._state.store.facts)
+    file = await backed_up(gazette["Ada"], tmp_path / "ada.backup")
+    begun = restore(tmp_path / "half", NEW, file, OF_THE_BACKUP, None, FakeClock())
+    next(begun)
+    begun.close()
+    restored(tmp_path / "whole", file)
+    for home in ("half", "whole"):
+        with pytest.raises(DeviceExists):
+            await Device.join(tmp_path / home, NEW, link, "Cleo")
+    with pytest.raises(DeviceExists, match="half restored"):
+        await come_back(tmp_path / "half", NEW, server, phrase, FakeClock())
     await gazette["Ada"].sync()
 
 

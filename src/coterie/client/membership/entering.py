@@ -31,7 +31,7 @@ from coterie.client.state import Clock, DeviceState
 from coterie.errors import CallerError, PeerError
 from coterie.ids import NO_COTERIE, CoterieId, CoterieKey, DeviceId, MemberId, Seed
 from coterie.store import Unlock, forbid_core_dumps, wrap
-from coterie.store.facts import Fact
+from coterie.store.facts import Fact, Facts
 from coterie.store.store import Store
 from coterie.store.wrap import DeviceExists
 from coterie.trust import Register, RegisterError, apply
@@ -181,8 +181,7 @@ class Entering:
     def _begin(self, link: FoundLink | JoinLink, profile_name: str | None) -> None:
         """Make the keys, once, and put them on disk."""
         facts = self._store.facts
-        if self._step() is Step.MEMBER:
-            raise DeviceExists("this folder holds a device already", "use --home for another one")
+        must_be_free(facts)
         known = facts.get(Fact.LINK)
         if known is not None and known != link.text.encode():
             raise OtherLink(
@@ -340,6 +339,19 @@ class Entering:
             raise refused from None
         await connection.close()
         self._enter(link.coterie, confirmed=False)
+
+
+def must_be_free(facts: Facts, *, restored: bool = False) -> None:
+    """Raises DeviceExists for a folder that holds a device, or (if not `restored`) a backup's history."""
+    step = facts.get(Fact.STEP)
+    if step == Step.MEMBER.encode():
+        raise DeviceExists("this folder holds a device already", "use --home for another one")
+    if facts.get(Fact.RESTORING) is not None:
+        raise DeviceExists("a backup is half restored into this folder", "restore it again, or use another --home")
+    if step == Step.RESTORED.encode() and not restored:
+        raise DeviceExists(
+            "this folder has a backup's history", "come back on it with coterie recover, or use another --home"
+        )
 
 
 def _same_coterie(known: bytes, server: ServerLink) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from coterie.client.connection import Connection, IdentityProof, NotInForce
 from coterie.client.facts import Identity
-from coterie.client.membership.entering import RegisterKeepsMoving, Step, entering
+from coterie.client.membership.entering import RegisterKeepsMoving, Step, entering, must_be_free
 from coterie.client.own import load_own
 from coterie.client.recovery.keeping import phrase_key
 from coterie.client.state import Clock
@@ -21,7 +21,7 @@ from coterie.ids import DeviceId, MemberId
 from coterie.store import Unlock
 from coterie.store.facts import Fact
 from coterie.store.store import Store
-from coterie.store.wrap import DeviceExists, NoDevice
+from coterie.store.wrap import NoDevice
 from coterie.trust import Register, apply
 from coterie.trust.author import NewDeviceKeys, recover_identity
 from coterie.trust.keys import SigningKey, device_id, member_id
@@ -88,15 +88,13 @@ def restored_server(home: Path, unlock: Unlock, clock: Clock) -> ServerLink:
 def _check_place(store: Store, server: ServerLink, identity: SigningKey) -> bool:
     """True for a restored home. Raises DeviceExists, OtherMember."""
     facts = store.facts
-    step = facts.get(Fact.STEP)
-    if step == Step.MEMBER.encode():
-        raise DeviceExists("this folder holds a device already", "use --home for another one")
+    must_be_free(facts, restored=True)
     coterie, member = facts.get(Fact.COTERIE), facts.get(Fact.MEMBER)
     if coterie is not None and coterie != server.coterie:
         raise OtherMember("this folder holds another coterie's history", "use --home for another folder")
     if member is not None and member != member_id(identity.public):
         raise OtherMember("this is not the phrase of the member whose history is here", "use --home for another folder")
-    return step == Step.RESTORED.encode()
+    return facts.get(Fact.STEP) == Step.RESTORED.encode()
 
 
 async def _append(keys: NewDeviceKeys, server: ServerLink, phrase: Phrase, clock: Clock) -> bool:
