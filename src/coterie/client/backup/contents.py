@@ -7,7 +7,10 @@ from coterie.client.backup.stream import Value
 from coterie.store.database import Database
 from coterie.store.facts import Fact
 
-KEPT: Final = ("register_entry", "coterie_key", "invite", "room", "message", "evidence", "alarm")
+KEPT: Final = (
+    *("register_entry", "coterie_key", "invite", "room", "room_mark", "message", "event", "receipt", "evidence"),
+    "alarm",
+)
 """In the order in which they are written. Rooms go without their groups."""
 KEPT_FACTS: Final = (Fact.COTERIE, Fact.MEMBER, Fact.SERVICE_KEY, Fact.ADDRESSES, Fact.GENERATION, Fact.PHRASE_KEY)
 LEFT_OUT: Final = {
@@ -24,6 +27,7 @@ LEFT_OUT: Final = {
     "inbox_entry": "sealed to the old device",
     "inbox_seen": "of the old inbox",
     "inbox_post": "signed for by the old device",
+    "receipt_due": "what the old device owes",
     "outbox": "encrypted by the old device; the messages are kept, as unsent",
     "wish": "of the same groups",
     "chore": "of the old device",
