@@ -9,7 +9,7 @@ from coterie.store.facts import Fact
 
 KEPT: Final = (
     *("register_entry", "coterie_key", "invite", "room", "room_mark", "message", "event", "receipt", "evidence"),
-    "alarm",
+    *("alarm", "verified"),
 )
 """In the order in which they are written. Rooms go without their groups."""
 KEPT_FACTS: Final = (Fact.COTERIE, Fact.MEMBER, Fact.SERVICE_KEY, Fact.ADDRESSES, Fact.GENERATION, Fact.PHRASE_KEY)
