@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,28 @@ def follow(here: Here, each: Callable[[Row], None], name: str, /, **params: obje
     """Hand each row to `each` as it comes, until Ctrl-C or SIGTERM. If the device is opened for it, it stays online
     meanwhile and other commands go through this process."""
     _until_stopped(_each(_rows(here, name, params, stay_online=True), each))
+
+
+def converse(
+    here: Here,
+    each: Callable[[Row], Awaitable[tuple[str, dict[str, object]] | None]],
+    name: str,
+    /,
+    **params: object,
+) -> None:
+    """Hand each row to `each` as it comes; what it returns is a command with its values, done by the same process while
+    the first goes on. The device stays online meanwhile."""
+
+    async def talk() -> None:
+        rows = _rows(here, name, params, stay_online=True)
+        async for row in rows:
+            following = await each(row)
+            if following is not None:
+                command, values = following
+                async for _ in call_owner(here.home, command, values):
+                    pass
+
+    asyncio.run(talk())
 
 
 def keep_online(here: Here, online: Callable[["Device"], None]) -> None:

@@ -44,7 +44,7 @@ def create(
     else:
         here.output.say(str(row["link"]))
     if qr:
-        typer.echo(_qr(str(row["link"])), err=here.as_json)
+        typer.echo(qr_of(str(row["link"])), err=here.as_json)
     if not here.as_json:
         typer.echo(f"for one {role}, until {local_time(row['expires_at'])}", err=True)
 
@@ -78,7 +78,7 @@ def revoke(
         here.output.say(f"the invite {str(row['invite'])[:12]} is revoked")
 
 
-def _qr(link: str) -> str:
+def qr_of(link: str) -> str:
     import io
 
     import segno

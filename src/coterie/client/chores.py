@@ -24,6 +24,10 @@ class ChoreKind(StrEnum):
     """() Names of the present generation cannot be opened: ask a steward's devices."""
     EXPIRE = "expire"
     """() Some message disappears then."""
+    OWN_DEVICE = "own device"
+    """(device) Another device of one's own is not in all of one's rooms yet."""
+    HISTORY = "history"
+    """(device) A device that was linked here was promised the history."""
     SWEEP = "sweep"
     """() Delete what is old: inbox keys, ids seen."""
 
@@ -42,5 +46,7 @@ _PERIODS: Final = {
     ChoreKind.ROTATE_KEY: 3 * _MINUTE,
     ChoreKind.KEY_WANTED: 10 * _MINUTE,
     ChoreKind.EXPIRE: _DAY,
+    ChoreKind.OWN_DEVICE: 10 * _MINUTE,
+    ChoreKind.HISTORY: 10 * _MINUTE,
     ChoreKind.SWEEP: _DAY,
 }

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Generic, Lite
 import msgspec
 from msgspec import Meta
 
+from coterie.client.linking.old_device import History
 from coterie.client.message_commands import MESSAGE_COMMANDS
 from coterie.client.params import InRoom, Name, Params, Seconds
 from coterie.client.rows import (
     Row,
     alarm_row,
     invite_row,
+    link_event_row,
     member_row,
     message_row,
     room_row,
@@ -126,6 +128,14 @@ class Backup(Params, frozen=True):
 class Words(Params, frozen=True):
     words: dict[Annotated[str, Meta(pattern="^[1-9][0-9]?$")], Annotated[str, Meta(max_length=32)]]
     """Words of the phrase, by their place from 1 on."""
+
+
+class AddDevice(Params, frozen=True):
+    history: Literal["all", "30d", "none"] = "all"
+
+
+class Answer(Params, frozen=True):
+    yes: bool
 
 
 class Profile(Params, frozen=True):
@@ -238,6 +248,16 @@ async def _remove_device(device: "Device", params: OneDevice) -> AsyncIterator[R
     found = _find_device(device, params.device)
     await device.remove_device(found)
     yield {"device": found.hex(), "state": "removed"}
+
+
+async def _add_device(device: "Device", params: AddDevice) -> AsyncIterator[Row]:
+    async for event in device.linking.add(History(params.history)):
+        yield link_event_row(event)
+
+
+async def _answer_linking(device: "Device", params: Answer) -> AsyncIterator[Row]:
+    device.linking.answer(params.yes)
+    yield {"yes": params.yes}
 
 
 async def _create_invite(device: "Device", params: CreateInvite) -> AsyncIterator[Row]:
@@ -385,6 +405,8 @@ COMMANDS: Final[dict[str, Command[Any]]] = {
     "profile set": Command(Profile, _set_profile),
     "device list": Command(Params, _devices),
     "device remove": Command(OneDevice, _remove_device),
+    "device add": Command(AddDevice, _add_device),
+    "device add answer": Command(Answer, _answer_linking),
     "invite create": Command(CreateInvite, _create_invite),
     "invite list": Command(Params, _invites),
     "invite revoke": Command(OneInvite, _revoke_invite),

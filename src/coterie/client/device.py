@@ -29,6 +29,7 @@ from coterie.client.facts import (
     Synced,
 )
 from coterie.client.find import Id, Unknown, find
+from coterie.client.linking.old_device import Linking
 from coterie.client.membership import changes
 from coterie.client.membership.entering import Step, entering
 from coterie.client.online.session import NotSettled, Online
@@ -79,6 +80,7 @@ class Device(Talking):
         self._lock = lock
         self._state = state
         self._sessions = SharedSession(state)
+        self.linking = Linking(state, self._sessions)
 
     # coming and going
 

@@ -18,6 +18,7 @@ from coterie.client.facts import (
     Status,
     Synced,
 )
+from coterie.client.linking.events import CodeMade, DeviceIn, Linked, WordsShown
 
 Row: TypeAlias = dict[str, object]
 END_OF_9999_MS: Final = 253_402_300_799_999
@@ -35,6 +36,18 @@ def _when_or_none(at_ms: int | None) -> str | None:
 
 def identity_row(identity: Identity) -> Row:
     return {"coterie": identity.coterie.hex(), "member": identity.member.hex(), "device": identity.device.hex()}
+
+
+def link_event_row(event: CodeMade | WordsShown | DeviceIn | Linked) -> Row:
+    match event:
+        case CodeMade(code):
+            return {"event": "code", "code": code}
+        case WordsShown(words):
+            return {"event": "words", "words": list(words)}
+        case DeviceIn(device):
+            return {"event": "added", "device": device.hex()}
+        case Linked(device=device):
+            return {"event": "linked", "device": device.hex()}
 
 
 def invite_row(invite: InviteFacts) -> Row:

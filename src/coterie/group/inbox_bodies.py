@@ -33,6 +33,7 @@ class Kind(IntEnum):
     REJOIN = 6
     STUCK = 7
     SUCCESSION = 8
+    HISTORY = 9
 
 
 class Body(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -142,6 +143,29 @@ class Succession(Body, frozen=True):
         return hashlib.sha256(b"coterie/1 succession\0" + msgspec.msgpack.encode(self)).digest()
 
 
+class HistoryPart(Body, frozen=True):
+    """For a device that the signer linked: messages of a room, in order, in a sealed blob (docs/protocol/link.md).
+
+    `group` and `place` are the signer's newest group of the room and its place; `over` is empty while the signer is in
+    the room, else the room's state there, with its `reason`.
+    """
+
+    room: Room
+    group: Group
+    name: Annotated[str, Meta(max_length=1024)]
+    topic: Annotated[str, Meta(max_length=8192)]
+    made_at: Number
+    place: Number
+    over: Annotated[str, Meta(max_length=16)]
+    reason: Annotated[str, Meta(max_length=1024)]
+    blob: BlobRef
+
+    @property
+    def blobs(self) -> list[BlobId]:
+        """What its entry names, so that the server keeps it as long."""
+        return [self.blob.id]
+
+
 BODIES: Final[dict[Kind, type[Body]]] = {
     Kind.WELCOME: Welcome,
     Kind.BASE: Base,
@@ -151,6 +175,7 @@ BODIES: Final[dict[Kind, type[Body]]] = {
     Kind.REJOIN: Rejoin,
     Kind.STUCK: Stuck,
     Kind.SUCCESSION: Succession,
+    Kind.HISTORY: HistoryPart,
 }
 _KINDS: Final = {body: kind for kind, body in BODIES.items()}
 _decoders: Final = {int(kind): msgspec.msgpack.Decoder(body) for kind, body in BODIES.items()}

@@ -39,6 +39,8 @@ class Fact(StrEnum):
     CONFIRMED = "confirmed"
     NOTES_ROOM = "notes room"
     """The room of this member alone."""
+    HISTORY_PARTS = "history parts"
+    """So many parts of another own device's history were taken in."""
     OTHER_COPY = "inbox read by another copy"
     """Another copy of this store may have joined by the Welcomes up to here, and used what they gave."""
 

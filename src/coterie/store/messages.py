@@ -197,6 +197,11 @@ class MessageTable:
     def put_evidence(self, message: MessageId, tbs: bytes, key: bytes, signature: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?)", (message, tbs, key, signature))
 
+    def evidence(self, message: MessageId) -> tuple[bytes, bytes, bytes] | None:
+        """tbs, key, signature."""
+        row = self._db.row("SELECT tbs, key, signature FROM evidence WHERE message = ?", (message,))
+        return None if row is None else (bytes(row[0]), bytes(row[1]), bytes(row[2]))
+
 
 class Outbox:
     """Writing needs an open transaction."""

@@ -83,6 +83,10 @@ MIGRATIONS: Final[tuple[tuple[int, str], ...]] = (
         CREATE TABLE verified (
             member BLOB PRIMARY KEY, identity BLOB NOT NULL, verified INTEGER NOT NULL, changed_at INTEGER NOT NULL,
             device BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE history_promise (
+            device BLOB PRIMARY KEY, since INTEGER NOT NULL, parts INTEGER NOT NULL,
+            kept INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE history_sent (device BLOB, room BLOB, PRIMARY KEY (device, room)) WITHOUT ROWID;
 
         CREATE TABLE chore (
             kind TEXT, subject BLOB, due_at INTEGER NOT NULL, tries INTEGER NOT NULL,

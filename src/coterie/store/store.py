@@ -11,6 +11,7 @@ from coterie.store.events import EventTable
 from coterie.store.facts import Facts
 from coterie.store.groups import GroupTable
 from coterie.store.inbox import InboxTable
+from coterie.store.linking import LinkingTable
 from coterie.store.marks import RoomMarks
 from coterie.store.messages import MessageTable, Outbox
 from coterie.store.receipts import ReceiptTable
@@ -31,6 +32,7 @@ class Store:
         self.register = RegisterTable(self.database)
         self.inbox = InboxTable(self.database)
         self.rooms = RoomTable(self.database)
+        self.linking = LinkingTable(self.database)
         self.groups = GroupTable(self.database)
         self.messages = MessageTable(self.database)
         self.outbox = Outbox(self.database)

@@ -22,7 +22,7 @@ from coterie.client.connection.errors import (
     WrongCoterie,
     WrongServer,
 )
-from coterie.client.connection.handshake import DeviceProof, FoundingProof, IdentityProof, InviteProof, Proof
+from coterie.client.connection.handshake import DeviceProof, FoundingProof, IdentityProof, InviteProof, LinkProof, Proof
 
 __all__ = [
     "AlreadyFounded",
@@ -33,6 +33,7 @@ __all__ = [
     "FoundingProof",
     "IdentityProof",
     "InviteProof",
+    "LinkProof",
     "MalformedAnswer",
     "NoCommonVersion",
     "NotFounded",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from coterie.client.connection.errors import MalformedAnswer, StoreWasCopied, WrongServer, error_of
 from coterie.client.connection.link import Answer, Link
-from coterie.ids import CoterieId, DeviceId, InviteId, MemberId, PublicKey
+from coterie.ids import CoterieId, DeviceId, InviteId, MemberId, PublicKey, QueueId
 from coterie.trust.keys import ForgedSignature, SigningKey
 from coterie.trust.prove import Channel, Prover, sign_proof, verify_challenge
 from coterie.wire.codec import encode_frame
@@ -19,6 +19,7 @@ from coterie.wire.frames import (
     ProveFounding,
     ProveIdentity,
     ProveInvite,
+    ProveLink,
     Ready,
     StoreCopied,
 )
@@ -44,6 +45,14 @@ class InviteProof:
 
 
 @dataclass(frozen=True)
+class LinkProof:
+    """One of two devices that are being linked: their queue only."""
+
+    queue: QueueId
+    key: SigningKey
+
+
+@dataclass(frozen=True)
 class FoundingProof:
     """The founder-to-be; the coterie is NO_COTERIE."""
 
@@ -58,7 +67,7 @@ class IdentityProof:
     key: SigningKey
 
 
-Proof = DeviceProof | InviteProof | FoundingProof | IdentityProof
+Proof = DeviceProof | InviteProof | FoundingProof | IdentityProof | LinkProof
 
 
 async def shake_hands(
@@ -98,6 +107,8 @@ def _prove(who: Proof, channel: Channel, position: bytes) -> Greeting:
             return ProveFounding(sign_proof(key, Prover.FOUNDING, channel))
         case IdentityProof(member, key):
             return ProveIdentity(member, sign_proof(key, Prover.IDENTITY, channel))
+        case LinkProof(queue, key):
+            return ProveLink(queue, key.public, sign_proof(key, Prover.LINK, channel))
 
 
 def _not_awaited(answer: Answer) -> Exception:

@@ -9,6 +9,7 @@ from coterie_mls import MlsError
 from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerRefused
 from coterie.client.inbox.packages import inbox_keys
+from coterie.client.linking import history
 from coterie.client.membership.after_register import plan_rotation
 from coterie.client.rooms import stuck, welcome
 from coterie.client.rooms.blobs import BlobWrong, get_blob
@@ -26,6 +27,7 @@ from coterie.group.inbox import (
 from coterie.group.inbox_bodies import (
     Base,
     HeadNotice,
+    HistoryPart,
     KeyDelivery,
     KeyWanted,
     Rejoin,
@@ -99,6 +101,8 @@ class Inbox:
             return Dealt.WAIT if bad.refusal is InboxRefusal.UNKNOWN_SENDER and not self._given_up(at) else Dealt.DONE
         if isinstance(entry.body, Welcome):
             return await self._welcome(connection, n, at, entry, entry.body)
+        if isinstance(entry.body, HistoryPart):
+            return await self._history(connection, at, entry, entry.body)
         if self._early(entry) and not self._given_up(at):
             return Dealt.WAIT
         with state.groups.changing():
@@ -179,9 +183,10 @@ class Inbox:
             state.store.facts.put_number(Fact.CONFIRMED, 1)
 
     def vouches(self, member: MemberId) -> bool:
-        """The inviter and the stewards: whose word confirms the coterie, and whose Welcomes a newcomer accepts."""
+        """The inviter, the stewards, one's own devices: whose word confirms the coterie, and whose Welcomes a newcomer
+        accepts."""
         register = self._state.register.state
-        if register.member(member).role in (Role.FOUNDER, Role.STEWARD):
+        if register.member(member).role in (Role.FOUNDER, Role.STEWARD) or member == self._state.own.member:
             return True
         # nobody invited the founder: one who came back takes the word of any member
         return register.member(self._state.own.member).invited_by in (member, None)
@@ -265,6 +270,20 @@ class Inbox:
                 state.store.inbox.see(entry.id, entry.at)
         return Dealt.DONE
 
+    async def _history(self, connection: Connection, at: int, entry: VerifiedEntry, part: HistoryPart) -> Dealt:
+        state = self._state
+        if not history.may_send_history(state, entry):
+            return Dealt.DONE
+        if history.too_early(state, part) and not self._given_up(at):
+            return Dealt.WAIT
+        try:
+            await history.take_history(state, connection, entry, part)
+        except (history.BadHistory, BadBlob, BlobWrong, ServerRefused) as refused:
+            with state.groups.changing():
+                state.alarm("history", entry.id.hex(), f"a part of the history is missing: {refused.fact}", _LINK_AGAIN)
+                state.store.inbox.see(entry.id, entry.at)
+        return Dealt.DONE
+
     def _ask_for_another(self, entry: VerifiedEntry, body: Welcome) -> None:
         """Another copy of this store may have used this Welcome: its ratchets are not ours."""
         state = self._state
@@ -278,4 +297,5 @@ class Inbox:
 
 
 _WAIT_MS = 3_600_000
+_LINK_AGAIN = "your other device still has it"
 _ASK = "ask them to invite you again; if it happens again, tell a steward"

@@ -7,7 +7,7 @@ from coterie.client.connection import Connection, ServerRefused
 from coterie.client.state import DeviceState
 from coterie.errors import PeerError
 from coterie.group.inbox import seal_entry
-from coterie.group.inbox_bodies import Welcome, decode_body_untrusted
+from coterie.group.inbox_bodies import HistoryPart, Welcome, decode_body_untrusted
 from coterie.ids import BlobId, DeviceId, PostToken
 from coterie.store.inbox import InboxPost
 from coterie.trust import RegisterError
@@ -93,7 +93,7 @@ async def _send(state: DeviceState, connection: Connection, post: InboxPost, bun
     body = decode_body_untrusted(post.kind, post.body)
     if body is None:
         raise AssertionError("a post of our own is of a kind we know")
-    blobs = body.blobs if isinstance(body, Welcome) else []
+    blobs = body.blobs if isinstance(body, Welcome | HistoryPart) else []
     payload = seal_entry(state.own.coterie, state.own.key, bundle, body, post.entry_id, post.made_at)
     for generation, token in _tokens(state, post.device):
         if await _post(connection, post, bundle, token, generation, payload, blobs):

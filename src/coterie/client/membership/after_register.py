@@ -7,14 +7,17 @@ from collections.abc import Sequence
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
+from coterie.client.linking.own_devices import device_added
 from coterie.client.rooms.wishes import Action as RoomWish
 from coterie.client.rooms.wishes import wish_refused_out
 from coterie.client.state import DeviceState
 from coterie.group.inbox_bodies import HeadNotice, KeyDelivery
-from coterie.ids import DeviceId, InviteId, MemberId
+from coterie.ids import DeviceId, InviteId, MemberId, PublicKey
 from coterie.trust.coterie_key import key_hash
 from coterie.trust.entry import DecodedEntry
+from coterie.trust.keys import device_id
 from coterie.trust.kinds import (
+    DeviceAdded,
     DeviceRemoved,
     IdentityRecovered,
     InviteRevoked,
@@ -39,6 +42,8 @@ def entries_learned(state: DeviceState, entries: Sequence[DecodedEntry]) -> None
                 state.store.register.forget_invite(joined.invite_id)
             case InviteRevoked() as revoked:
                 state.store.register.forget_invite(revoked.invite_id)
+            case DeviceAdded() as added:
+                device_added(state, device_id(PublicKey(added.device)), entry.author)
             case KeyRotated() as rotated:
                 _announce(state, rotated.generation)
             case IdentityRecovered() as recovered:

@@ -64,6 +64,8 @@ class Step(StrEnum):
     """History from a backup, with keys that nobody knows yet."""
     KEYS = "keys"
     ENTERED = "entered"
+    LINKING = "linking"
+    """Signed for as a further device; whether it is in, the register tells."""
     MEMBER = "member"
 
 

@@ -7,6 +7,8 @@ from coterie.client.chores import ChoreKind
 from coterie.client.connection import Connection, ServerUnavailable
 from coterie.client.facts import RoomState
 from coterie.client.inbox import packages
+from coterie.client.linking.history import send_history
+from coterie.client.linking.own_devices import bring_in
 from coterie.client.membership.registration import Registration
 from coterie.client.membership.rotation import rotate
 from coterie.client.rooms import expiry, stuck
@@ -78,6 +80,13 @@ class DueChores:
                 return
             case ChoreKind.REFILL:
                 await packages.refill(state, self._connection)
+            case ChoreKind.OWN_DEVICE:
+                await bring_in(state, self._connection, DeviceId(chore.subject), chore.tries)
+                self._moved()
+                return
+            case ChoreKind.HISTORY:
+                await send_history(state, self._connection, DeviceId(chore.subject), chore.tries)
+                return
             case ChoreKind.STUCK_ROOM:
                 self._look_at_stuck(GroupId(chore.subject), chore.tries)
                 return

@@ -110,6 +110,10 @@ def keep_unsent(state: DeviceState, room: RoomId) -> None:
         state.store.rooms.finish_wish(wish.id)
 
 
+def _a_device_of(state: DeviceState, change: Change, whom: str) -> str:
+    return "another device of yours" if change.member == state.own.member else f"a device of {whom}"
+
+
 def sentence(state: DeviceState, change: Change, committer: MemberId | None) -> str:
     """A change in words, with names as known now; empty for what nobody needs to read."""
     who = "you" if committer == state.own.member else state.register.name(committer) if committer else "somebody"
@@ -126,9 +130,9 @@ def sentence(state: DeviceState, change: Change, committer: MemberId | None) -> 
         case ChangeKind.MEMBER_LOST:
             return f"{whom} is no longer in the coterie and was removed"
         case ChangeKind.DEVICE_ADDED:
-            return f"a device of {whom} was added"
+            return f"{_a_device_of(state, change, whom)} was added"
         case ChangeKind.DEVICE_REMOVED:
-            return f"a device of {whom} was removed"
+            return f"{_a_device_of(state, change, whom)} was removed"
         case ChangeKind.DEVICE_ADDED_AGAIN:
             return ""
         case ChangeKind.RENAMED:

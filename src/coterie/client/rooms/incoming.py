@@ -124,6 +124,9 @@ class Incoming:
     def _store_message(self, row: GroupRow, entry: Arrived, message: coterie_mls.Application) -> int:
         state = self._state
         sender = claim_untrusted(message.sender)
+        if leaves(message.plaintext) and sender.member == state.own.member:
+            self._left(row)
+            return 0
         if leaves(message.plaintext):
             self._somebody_leaves(row, sender.member, entry.n)
             return 0
@@ -142,9 +145,13 @@ class Incoming:
         landed(state, row, own.message, entry.n)
         state.store.outbox.finish(own.id)
         if leaves(own.content):
-            state.store.rooms.set_state(row.room, RoomState.LEFT, "you left this room")
-            keep_unsent(state, row.room)
-            state.groups.drop(row.group)
+            self._left(row)
+
+    def _left(self, row: GroupRow) -> None:
+        """Said by whichever of one's devices: the room is left by all of them."""
+        self._state.store.rooms.set_state(row.room, RoomState.LEFT, "you left this room")
+        keep_unsent(self._state, row.room)
+        self._state.groups.drop(row.group)
 
     def _somebody_leaves(self, row: GroupRow, member: MemberId, n: int) -> None:
         state = self._state

@@ -1,6 +1,7 @@
 """A room's new group: this device alone in it, its queue not yet opened."""
 
 from coterie.client.facts import RoomState
+from coterie.client.linking.own_devices import plan_own_devices
 from coterie.client.state import DeviceState
 from coterie.group.context import RoomContext, encode_context
 from coterie.group.exports import Exporter, post_token, read_token
@@ -36,6 +37,7 @@ def new_group(state: DeviceState, context: RoomContext, place: int) -> GroupRow:
     )
     state.store.groups.put(row)
     state.store.rooms.put(RoomRow(context.room, context.name, context.topic, RoomState.ACTIVE, "", group, now))
+    plan_own_devices(state, {state.own.device})
     return row
 
 

@@ -90,7 +90,7 @@ def _keep_message(
         kind=kind,
         text=text,
         content=said.encoded,
-        state=MessageState.QUEUED if queued else MessageState.RECEIVED,
+        state=MessageState.QUEUED if queued else MessageState.SENT if mine else MessageState.RECEIVED,
         named=named,
         reply_to=content.reply_to if isinstance(content, Text | Poll) else None,
         expires_at=expiry.at(expires, now if mine else None),

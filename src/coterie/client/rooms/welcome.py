@@ -5,6 +5,7 @@ from coterie_mls import MlsError
 
 from coterie.client.chores import ChoreKind
 from coterie.client.facts import RoomState
+from coterie.client.linking.own_devices import plan_own_devices
 from coterie.client.rooms import stuck
 from coterie.client.state import LIVE_STATES, DeviceState
 from coterie.errors import PeerError
@@ -78,6 +79,7 @@ def join(state: DeviceState, entry: VerifiedEntry, body: Welcome, welcome: bytes
             state.store.outbox.not_accepted(out.id)
         state.notice(room, place, 0 if known is None else None, text)
         _plan_update(state, group, size)
+        plan_own_devices(state, devices)
     state.changed()
     return room
 
@@ -92,6 +94,8 @@ def must_wait(state: DeviceState, body: Welcome) -> bool:
 
 def _explain(state: DeviceState, entry: VerifiedEntry, body: Welcome) -> str:
     who, here = state.register.name(entry.member), state.store.rooms.get(RoomId(body.room))
+    if entry.member == state.own.member:
+        return "another of your devices added this one"
     if here is None:
         return f"{who} added you"
     if here.group == body.group:
