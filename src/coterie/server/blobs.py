@@ -5,6 +5,7 @@ byte is there: fsync, hash, move into the store, and only then the log hears of 
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import time
@@ -36,6 +37,7 @@ LARGEST_BLOB: Final = 2 * 1024**3 + 64 * 1024**2
 PART_SECONDS: Final = 24 * 3600.0
 _STORE_ID: Final = "coterie-store-id"
 _HASH_CHUNK: Final = 1024 * 1024
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class BlobStoreUnusable(CallerError):
@@ -125,7 +127,13 @@ class BlobRequests:
                 self._busy.pop(part, None)
 
     async def _put(self, connection: DeviceConnection, request: frames.PutBlob, part: Path) -> None:
-        has = await asyncio.to_thread(_append, part, request.offset, request.data)
+        try:
+            has = await asyncio.to_thread(_append, part, request.offset, request.data)
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+            connection.send(answers.disk_full(request.id))
+            return
         if has < request.size:
             connection.send(frames.BlobHas(request.id, has))
             return
@@ -174,12 +182,17 @@ class BlobRequests:
 
 
 def _append(part: Path, offset: int, content: bytes) -> int:
-    """Put `content` behind what is there if that ends at `offset`. How many bytes the part has now, durably."""
+    """Put `content` behind what is there if that ends at `offset`. How many bytes the part has now, durably. Raises
+    OSError with the part as it was."""
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE)
     try:
         if content and os.fstat(descriptor).st_size == offset:
-            os.write(descriptor, content)
-            os.fdatasync(descriptor)
+            try:
+                os.write(descriptor, content)
+                os.fdatasync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, offset)
+                raise
         return os.fstat(descriptor).st_size
     finally:
         os.close(descriptor)
