@@ -47,7 +47,14 @@ def policy(**more: object) -> dict[object, object]:
     expiry=st.none() | st.integers(1, 2**32 - 1),
 )
 def test_what_is_encoded_comes_back(
-    room_id: RoomId, name: str, topic: str, admins: set[MemberId], suite: Suite, receipts: bool, evidence: bool, expiry: int | None
+    room_id: RoomId,
+    name: str,
+    topic: str,
+    admins: set[MemberId],
+    suite: Suite,
+    receipts: bool,
+    evidence: bool,
+    expiry: int | None,
 ) -> None:
     context = RoomContext(room_id, name, topic, tuple(sorted(admins)), suite, Policy(suite, receipts, evidence, expiry))
     encoded = encode_context(context)

@@ -92,7 +92,11 @@ def test_no_limit_of_the_wire_is_left_out() -> None:
 
 
 def test_a_queue_holds_as_much_as_is_told() -> None:
-    told = {row[0]: [int(cell.replace(",", "")) for cell in row[1:]] for row in rows(PAGE) if len(row) == 5 and row[0] != "is"}
+    told = {
+        row[0]: [int(cell.replace(",", "")) for cell in row[1:]]
+        for row in rows(PAGE)
+        if len(row) == 5 and row[0] != "is"
+    }
     mib = 1024**2
     real = {
         purpose.name.lower(): [limit.entries, limit.size // mib, limit.commit_entries, limit.commit_size // mib]

@@ -106,6 +106,9 @@ async def test_engine_that_hangs_gives_unavailable_and_the_same_key_is_stored_on
     room = await Room.opened(ada)
     engine, key = server.status()["engine"]["pid"], os.urandom(16)
     os.kill(engine, signal.SIGSTOP)
+    async with asyncio.timeout(10):
+        while not stands_still(engine):
+            await asyncio.sleep(0)
     try:
         refused = await ada.ask(room.post(ada, b"once", key), frames.Error)
         assert refused.code == "unavailable"
@@ -116,6 +119,12 @@ async def test_engine_that_hangs_gives_unavailable_and_the_same_key_is_stored_on
         os.kill(engine, signal.SIGCONT)
     assert await post_all(ada, room, {key: b"once"}) == {key: 1}
     assert await read_all(ada, room) == [b"once"]
+
+
+def stands_still(pid: int) -> bool:
+    """A signal reaches the threads one after the other, each when it is next looked at."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
 
 
 def runs(pid: int) -> bool:
