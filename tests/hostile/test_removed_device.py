@@ -76,7 +76,8 @@ async def test_what_a_removed_device_signs_for_the_register_is_refused_by_server
         with pytest.raises(RegisterAlarm) as alarm:
             await person.sync()
         assert alarm.value.fact == (
-            "the server sent a register entry that the rules refuse: the author's device or membership was removed"
+            "the server sent a register entry that the rules refuse: "
+            "the author is not in force: removed, or the seat has lapsed"
         )
         assert person.state.register.state.head == register.head
         person.twin.trick = Trick()

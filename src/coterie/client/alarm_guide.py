@@ -17,6 +17,14 @@ _RESOLVE: Final = "When it is cleared up, resolve the alarm; if it happens again
 _TELL: Final = "Tell a steward, and whoever runs the server."
 
 GUIDES: Final[dict[str, Guide]] = {
+    "history": Guide(
+        "When this device was linked, another device of yours sent it your history. One part could not be fetched or "
+        "does not open. The rest of the history, and all that is new, is here.",
+        (
+            "To get it again: remove this device on the other one (`coterie device remove`) and link it anew.",
+            _RESOLVE,
+        ),
+    ),
     "forked register": Guide(
         "Either the server shows different lists of members to different people, or the other device claims what is "
         "not so. One claim does not prove which.",

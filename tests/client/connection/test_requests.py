@@ -131,7 +131,7 @@ async def test_refusal_by_the_register_is_told_in_words(hub: Hub) -> None:
         Error(request.id, ErrorCode.REGISTER_REFUSED, "author-removed")
     )
     device = await hub.connect()
-    with pytest.raises(ServerRefused, match="the author's device or membership was removed"):
+    with pytest.raises(ServerRefused, match="the author is not in force: removed, or the seat has lapsed"):
         await device.request(post)
     await device.close()
 

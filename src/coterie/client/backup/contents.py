@@ -33,7 +33,8 @@ LEFT_OUT: Final = {
     "chore": "of the old device",
     "stuck_report": "of the same groups",
     "succession": "of the same groups",
-    "stopped_room": "of the same groups",
+    "history_promise": "what the old device owes",
+    "history_sent": "what the old device owes",
 }
 """Every other table, with the reason."""
 ROWS_AT_ONCE: Final = 500
